@@ -1,0 +1,51 @@
+// What the buildah of this machine is able to do.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace manyarch::worker {
+
+// A version as buildah prints it; what follows the third number is ignored.
+struct BuildahVersion {
+  int major = 0;
+  int minor = 0;
+  int patch = 0;
+
+  friend auto operator<=>(const BuildahVersion&, const BuildahVersion&) = default;
+};
+
+// "buildah version 1.28.2 (image-spec …)" -> 1.28.2
+absl::StatusOr<BuildahVersion> ParseBuildahVersion(absl::string_view output);
+std::string ToString(const BuildahVersion& version);
+
+enum class Isolation { kOci, kChroot };
+
+struct BuildahInfo {
+  std::string path;  // Absolute.
+  BuildahVersion version;
+  Isolation isolation = Isolation::kChroot;
+  std::string isolation_note;  // Why not oci, where `auto` chose chroot.
+  // buildah >= 1.30 sets RLIMITs that this machine may not let it set; then these go on the command
+  // line
+  // ("nofile=20000:20000").
+  std::vector<std::string> ulimits;
+
+  bool push_by_digest() const { return version >= BuildahVersion{1, 30, 0}; }
+};
+
+// For people: "oci (runc)" or "chroot".
+std::string IsolationName(Isolation isolation);
+
+enum class IsolationChoice { kAuto, kOci, kChroot };
+absl::StatusOr<IsolationChoice> ParseIsolationChoice(absl::string_view text);
+
+// Finds buildah on PATH and learns what it can do by running it, with stores under `scratch_dir`
+// (made and removed again). kAuto: oci with runc when a tiny program really runs so, else chroot.
+// kOci is an error where it does not work.
+absl::StatusOr<BuildahInfo> DetectBuildah(IsolationChoice choice, const std::string& scratch_dir);
+
+}  // namespace manyarch::worker

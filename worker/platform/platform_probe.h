@@ -1,0 +1,32 @@
+// Which platforms this machine can run, found by running programs of them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/base/platform.h"
+
+namespace manyarch::worker {
+
+struct FoundPlatform {
+  Platform platform;
+  bool emulated = false;
+};
+
+struct MissingPlatform {
+  Platform platform;
+  std::string reason;  // "running a linux/s390x program: Exec format error; install …"
+};
+
+struct ProbeResult {
+  std::vector<FoundPlatform> offered;
+  std::vector<MissingPlatform> refused;
+};
+
+// Runs a tiny static program of each known platform in a chroot of an otherwise empty directory
+// under `scratch_dir`, as a build would: an emulator that the kernel cannot reach from inside a
+// build root does not count. Takes some milliseconds a platform. Must run as root.
+absl::StatusOr<ProbeResult> ProbePlatforms(const std::string& scratch_dir);
+
+}  // namespace manyarch::worker
