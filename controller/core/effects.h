@@ -1,0 +1,103 @@
+// What the farm wants done. Plain structs: made by Farm::Step, carried out by adapters in order, and only
+// after everything that the same batch changed is durable.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/container/btree_set.h"
+#include "absl/status/status.h"
+#include "controller/core/events.h"
+#include "controller/core/types.h"
+
+namespace manyarch::controller::core {
+
+// --- To clients -------------------------------------------------------------------------------------
+
+// Answers Submit or Cancel: the job, or why not.
+struct Answer {
+  CallId call = 0;
+  absl::Status status;
+  std::string job_id;
+  bool existed = false;
+};
+
+// --- To workers -------------------------------------------------------------------------------------
+
+enum class Verdict { kGoOn, kAbandon, kAcknowledged };
+
+struct SendHelloAnswer {
+  uint64_t session = 0;
+  int64_t epoch = 0;
+  std::vector<std::pair<std::string, Verdict>> verdicts;
+};
+
+struct SendOffer {
+  uint64_t session = 0;
+  std::string attempt_id;
+  std::string job_id;
+  Platform platform;
+  bool emulated = false;
+  std::shared_ptr<const JobSpec> spec;
+};
+
+struct SendAbandon {
+  uint64_t session = 0;
+  std::string attempt_id;
+  std::string reason;
+};
+
+struct SendAcknowledged {
+  uint64_t session = 0;
+  std::string attempt_id;
+};
+
+// Ends a stream, with the reason.
+struct CloseSession {
+  uint64_t session = 0;
+  absl::Status reason;
+};
+
+// --- To the publisher -------------------------------------------------------------------------------
+
+// Fetch manifest and config, check digests, size and platform; answered by ImageChecked.
+struct CheckImage {
+  std::string attempt_id;
+  Platform platform;
+  Image image;
+};
+
+// Write the per-architecture tags of a build; answered by AnchorFinished.
+struct WriteAnchor {
+  std::string job_id;
+  Platform platform;
+  Image image;
+  std::vector<TagRef> refs;
+};
+
+// Push the list by digest, then write the tags; answered by PublishFinished.
+struct Publish {
+  std::string job_id;
+  PublishIntent intent;
+  std::string repository;
+  std::vector<TagRef> tags;
+};
+
+using Effect = std::variant<Answer, SendHelloAnswer, SendOffer, SendAbandon, SendAcknowledged,
+                            CloseSession, CheckImage, WriteAnchor, Publish>;
+
+// The outcome of one or more steps.
+struct Effects {
+  std::vector<Effect> out;
+  absl::btree_set<std::string> jobs;      // Changed; to be made durable.
+  absl::btree_set<std::string> progress;  // Changed in ways not worth a sync of their own.
+  absl::btree_set<std::string> workers;   // Changed; to be made durable.
+  absl::btree_set<std::string> tags;      // "repository:tag" whose owner changed; to be made durable.
+
+  bool NeedsCommit() const { return !jobs.empty() || !workers.empty() || !tags.empty(); }
+};
+
+}  // namespace manyarch::controller::core

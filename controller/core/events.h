@@ -1,0 +1,122 @@
+// What happens to the farm. Plain structs: made by adapters, consumed by Farm::Step.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "controller/core/types.h"
+
+namespace manyarch::controller::core {
+
+// Names a caller that waits for an answer; chosen by the adapter, echoed in the answering effect.
+using CallId = uint64_t;
+
+// --- From clients -----------------------------------------------------------------------------------
+
+struct Submit {
+  CallId call = 0;
+  std::string job_id;  // Fresh; not used when the key is known already.
+  std::string idempotency_key;
+  std::string request_hash;
+  std::shared_ptr<const JobSpec> spec;
+};
+
+struct Cancel {
+  CallId call = 0;
+  std::string job_id;
+  std::string reason;
+};
+
+// --- From workers -----------------------------------------------------------------------------------
+
+using AttemptResult = std::variant<Image, Failure, AttemptCancelled>;
+
+struct FinishedAttempt {
+  std::string attempt_id;
+  AttemptResult result;
+  int64_t log_size = 0;
+};
+
+struct RunningAttempt {
+  std::string attempt_id;
+  Phase phase = Phase::kAccepted;
+};
+
+struct WorkerHello {
+  uint64_t session = 0;
+  WorkerDescription description;
+  std::string incarnation;
+  std::vector<RunningAttempt> running;
+  std::vector<FinishedAttempt> finished;
+  bool draining = false;
+};
+
+// Anything at all was heard from the worker.
+struct WorkerHeard {
+  uint64_t session = 0;
+};
+
+struct WorkerGone {
+  uint64_t session = 0;
+};
+
+struct OfferAnswered {
+  uint64_t session = 0;
+  std::string attempt_id;
+  bool accepted = false;
+  std::string reason;
+};
+
+struct AttemptProgressed {
+  uint64_t session = 0;
+  std::string attempt_id;
+  Phase phase = Phase::kAccepted;
+};
+
+struct AttemptFinished {
+  uint64_t session = 0;
+  FinishedAttempt finished;
+};
+
+struct WorkerDrains {
+  uint64_t session = 0;
+  std::vector<std::string> hand_back;
+};
+
+// --- From the publisher -----------------------------------------------------------------------------
+
+// The image of an attempt was checked in the registry. When `failure` is set it is not usable.
+struct ImageChecked {
+  std::string attempt_id;
+  Image image;
+  std::vector<std::string> warnings;
+  std::optional<Failure> failure;
+};
+
+// The per-architecture tag of a build was written (or not: then `error` says why).
+struct AnchorFinished {
+  std::string job_id;
+  Platform platform;
+  absl::Status error;
+};
+
+// The list was pushed and its tags were written, as far as `tags` says.
+struct PublishFinished {
+  std::string job_id;
+  std::vector<TagOutcome> tags;  // Those that were to be written.
+  absl::Status error;            // Not OK: some are not.
+};
+
+// --- From the clock ---------------------------------------------------------------------------------
+
+struct Tick {};
+
+using Event = std::variant<Submit, Cancel, WorkerHello, WorkerHeard, WorkerGone, OfferAnswered,
+                           AttemptProgressed, AttemptFinished, WorkerDrains, ImageChecked,
+                           AnchorFinished, PublishFinished, Tick>;
+
+}  // namespace manyarch::controller::core

@@ -1,0 +1,271 @@
+// What the controller knows: jobs, builds, attempts, workers. Plain values; states are variants, and a
+// state owns only its own data.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "absl/time/time.h"
+#include "common/base/platform.h"
+
+namespace manyarch::controller::core {
+
+// Both clocks of one instant. `wall` is for people and for rows; leases and deadlines are judged by
+// `steady` alone, which no clock adjustment moves and which starts anew with every process.
+struct Now {
+  absl::Time wall;
+  absl::Time steady;
+};
+
+enum class FailureClass { kUser, kInfrastructure, kLost, kTimeout, kUnschedulable };
+
+struct Failure {
+  FailureClass cls = FailureClass::kInfrastructure;
+  std::string message;
+  int exit_code = 0;
+  std::string step;
+  std::vector<std::string> last_lines;
+};
+
+// A pushed image. `size` and `media_type` are those of its manifest; known once verified.
+struct Image {
+  std::string repository;
+  std::string digest;
+  int64_t size = 0;
+  std::string media_type;
+};
+
+enum class Emulation { kNever, kFallback, kAllow };
+
+struct TagRef {
+  std::string repository;  // "host[:port]/path"
+  std::string tag;
+
+  std::string ToString() const { return repository + ":" + tag; }
+};
+
+struct PlatformRequest {
+  Platform platform;
+  bool optional = false;
+};
+
+// What was submitted; immutable, so it is shared and never copied.
+struct JobSpec {
+  std::string principal;
+  std::string project;
+  std::vector<TagRef> tags;  // At least one; all in one repository.
+  std::vector<PlatformRequest> platforms;
+  std::string context_root;
+  std::string options;  // Opaque to the core: the serialised build options.
+  Emulation emulation = Emulation::kFallback;
+  absl::Duration build_timeout = absl::Hours(6);
+  int max_attempts = 3;
+  absl::Duration unschedulable_after = absl::Minutes(15);  // Zero: wait for ever.
+  std::string arch_tag_template = "{tag}-{arch}";          // Empty: no per-architecture tags.
+  int priority = 0;
+};
+
+// --- Attempts ---------------------------------------------------------------------------------------
+
+enum class Phase { kAccepted, kFetching, kBuilding, kPushing };
+
+struct AttemptOffered {};
+struct AttemptRunning {
+  Phase phase = Phase::kAccepted;
+};
+// The worker has pushed and may forget it; the controller checks the image in the registry.
+struct AttemptVerifying {
+  Image image;
+};
+struct AttemptSucceeded {
+  Image image;
+};
+struct AttemptFailed {
+  Failure failure;
+};
+// Not terminal until its build is: it may come back, and it may still win.
+struct AttemptLost {
+  Failure failure;
+};
+struct AttemptCancelled {};
+
+using AttemptState = std::variant<AttemptOffered, AttemptRunning, AttemptVerifying, AttemptSucceeded,
+                                  AttemptFailed, AttemptLost, AttemptCancelled>;
+
+struct Attempt {
+  std::string id;
+  int number = 1;
+  std::string worker;
+  std::string worker_name;
+  bool emulated = false;
+  AttemptState state;
+  bool counts = true;  // Against the build's attempts: handed-back ones and refused offers do not.
+  int64_t log_size = 0;
+  absl::Time offered_at;
+  absl::Time accepted_at = absl::InfinitePast();
+  absl::Time finished_at = absl::InfinitePast();
+};
+
+// --- Builds -----------------------------------------------------------------------------------------
+
+struct BuildWaiting {
+  std::string reason;
+  absl::Time since;                                   // Wall.
+  absl::Time not_before = absl::InfinitePast();       // Steady: the pause before a retry.
+  absl::Time no_worker_since = absl::InfiniteFuture();  // Wall: since when no worker could ever take it.
+};
+struct BuildRunning {};
+struct BuildSucceeded {
+  Image image;
+  std::string winner;  // The attempt's id.
+};
+struct BuildFailed {
+  Failure failure;
+};
+struct BuildCancelled {
+  std::string reason;
+};
+
+using BuildState =
+    std::variant<BuildWaiting, BuildRunning, BuildSucceeded, BuildFailed, BuildCancelled>;
+
+// The per-architecture tag of a build that succeeded.
+enum class Anchor { kNone, kPending, kDone, kFailed, kSuperseded };
+
+struct Build {
+  Platform platform;
+  bool optional = false;
+  BuildState state;
+  std::vector<Attempt> attempts;
+  std::vector<std::string> warnings;
+  Anchor anchor = Anchor::kNone;
+  absl::Time finished_at = absl::InfinitePast();
+};
+
+// --- Jobs -------------------------------------------------------------------------------------------
+
+// The exact list to publish, decided once and for all.
+struct PublishIntent {
+  std::string list;
+  std::string digest;
+  std::string media_type;
+};
+
+struct JobQueued {};
+struct JobRunning {};
+struct JobPublishing {
+  PublishIntent intent;
+};
+struct JobSucceeded {
+  PublishIntent intent;
+};
+struct JobFailed {
+  Failure failure;
+};
+struct JobCancelled {
+  std::string reason;
+};
+struct JobSuperseded {
+  std::string reason;
+};
+
+using JobState = std::variant<JobQueued, JobRunning, JobPublishing, JobSucceeded, JobFailed, JobCancelled,
+                              JobSuperseded>;
+
+// What became of one of a job's tags.
+struct TagOutcome {
+  TagRef ref;
+  bool written = false;
+  std::string note;
+};
+
+struct Job {
+  std::string id;
+  std::shared_ptr<const JobSpec> spec;
+  std::string idempotency_key;
+  std::string request_hash;
+  int64_t generation = 0;  // Order of submission over all jobs.
+  JobState state;
+  std::vector<Build> builds;
+  std::vector<TagOutcome> tags;
+  std::string status_reason;
+  int64_t revision = 0;
+  absl::Time submitted_at;
+  absl::Time started_at = absl::InfinitePast();
+  absl::Time finished_at = absl::InfinitePast();
+};
+
+// The newest submission that was ever allowed to write a tag. Kept for every tag, for ever.
+struct TagOwner {
+  int64_t generation = 0;
+  std::string job_id;
+};
+
+// --- Workers ----------------------------------------------------------------------------------------
+
+struct OfferedPlatform {
+  Platform platform;
+  bool emulated = false;
+};
+
+struct WorkerDescription {
+  std::string id;
+  std::string name;
+  std::vector<OfferedPlatform> platforms;
+  int slots = 1;
+  absl::btree_map<std::string, std::string> labels;
+  std::string details;  // Opaque to the core: the serialised description, for listings.
+};
+
+enum class Admission { kSchedulable, kCordoned, kDraining };
+
+struct WorkerConnected {
+  uint64_t session = 0;
+};
+struct WorkerSuspect {
+  uint64_t session = 0;  // 0: its stream is closed.
+};
+struct WorkerLost {};
+
+using WorkerState = std::variant<WorkerConnected, WorkerSuspect, WorkerLost>;
+
+struct Worker {
+  WorkerDescription description;
+  std::string incarnation;
+  int64_t epoch = 0;  // Of its session: rises with each.
+  WorkerState state = WorkerLost{};
+  Admission admission = Admission::kSchedulable;
+  std::string admission_reason;
+  absl::btree_set<std::string> occupied;  // Attempts that hold a slot there, abandoned ones too.
+  absl::Time last_heard;                  // Steady.
+  absl::Time last_seen_at;                // Wall.
+};
+
+// --- Predicates -------------------------------------------------------------------------------------
+
+bool IsTerminal(const JobState& state);
+bool IsTerminal(const BuildState& state);
+// Succeeded, failed or cancelled; lost is not.
+bool IsTerminal(const AttemptState& state);
+// Offered or running on a worker: it holds a slot, as far as the controller knows.
+bool IsOnWorker(const AttemptState& state);
+
+// "{tag}-{arch}" filled in: "1.0" and linux/arm/v7 give "1.0-armv7".
+std::string ArchTag(const std::string& pattern, const std::string& tag, const Platform& platform);
+
+// One child of the list to publish.
+struct ListEntry {
+  Platform platform;
+  Image image;
+};
+// Makes the exact bytes of a list; a pure function given to the core by the composition root.
+using ListBuilder = std::function<PublishIntent(const std::vector<ListEntry>&)>;
+
+}  // namespace manyarch::controller::core
