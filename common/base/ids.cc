@@ -20,7 +20,9 @@ std::string AttemptId(absl::string_view job_id, const Platform& platform, int nu
   return absl::StrCat(job_id, "-", ArchTagSuffix(platform), "-", number);
 }
 
-std::string StagingTag(absl::string_view attempt_id) { return absl::StrCat("manyarch-", attempt_id); }
+std::string StagingTag(absl::string_view attempt_id) {
+  return absl::StrCat("manyarch-", attempt_id);
+}
 
 uint64_t RandomBits() {
   std::random_device device;

@@ -9,7 +9,8 @@
 
 namespace manyarch {
 
-// "j" and 12 characters of Crockford's base32 made from `random`'s low 60 bits, e.g. "j5h0k2m9xq4t7".
+// "j" and 12 characters of Crockford's base32 made from `random`'s low 60 bits, e.g.
+// "j5h0k2m9xq4t7".
 std::string JobIdFrom(uint64_t random);
 
 // "<job>-<arch tag suffix>-<number>", e.g. "j5h0k2m9xq4t7-arm64-2": unique, and tells its parts.

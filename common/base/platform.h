@@ -12,7 +12,8 @@
 
 namespace manyarch {
 
-// Always in normal form when made by ParsePlatform or NormalPlatform. arm64 has an empty variant here.
+// Always in normal form when made by ParsePlatform or NormalPlatform. arm64 has an empty variant
+// here.
 struct Platform {
   std::string os;
   std::string arch;
@@ -36,8 +37,8 @@ absl::StatusOr<Platform> ParsePlatform(absl::string_view text);
 // clients take the first match), then as requested.
 absl::StatusOr<std::vector<Platform>> ParsePlatformList(absl::Span<const std::string> items);
 
-// Normal form of fields found in an image config or list entry; never fails (unknown names are kept,
-// lower-cased).
+// Normal form of fields found in an image config or list entry; never fails (unknown names are
+// kept, lower-cased).
 Platform NormalPlatform(absl::string_view os, absl::string_view arch, absl::string_view variant);
 
 // "linux/arm/v7"

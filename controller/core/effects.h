@@ -1,5 +1,5 @@
-// What the farm wants done. Plain structs: made by Farm::Step, carried out by adapters in order, and only
-// after everything that the same batch changed is durable.
+// What the farm wants done. Plain structs: made by Farm::Step, carried out by adapters in order,
+// and only after everything that the same batch changed is durable.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@
 
 namespace manyarch::controller::core {
 
-// --- To clients -------------------------------------------------------------------------------------
+// --- To clients
+// -------------------------------------------------------------------------------------
 
 // Answers Submit or Cancel: the job, or why not.
 struct Answer {
@@ -25,7 +26,8 @@ struct Answer {
   bool existed = false;
 };
 
-// --- To workers -------------------------------------------------------------------------------------
+// --- To workers
+// -------------------------------------------------------------------------------------
 
 enum class Verdict { kGoOn, kAbandon, kAcknowledged };
 
@@ -61,7 +63,8 @@ struct CloseSession {
   absl::Status reason;
 };
 
-// --- To the publisher -------------------------------------------------------------------------------
+// --- To the publisher
+// -------------------------------------------------------------------------------
 
 // Fetch manifest and config, check digests, size and platform; answered by ImageChecked.
 struct CheckImage {
@@ -95,7 +98,7 @@ struct Effects {
   absl::btree_set<std::string> jobs;      // Changed; to be made durable.
   absl::btree_set<std::string> progress;  // Changed in ways not worth a sync of their own.
   absl::btree_set<std::string> workers;   // Changed; to be made durable.
-  absl::btree_set<std::string> tags;      // "repository:tag" whose owner changed; to be made durable.
+  absl::btree_set<std::string> tags;  // "repository:tag" whose owner changed; to be made durable.
 
   bool NeedsCommit() const { return !jobs.empty() || !workers.empty() || !tags.empty(); }
 };

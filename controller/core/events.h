@@ -15,7 +15,8 @@ namespace manyarch::controller::core {
 // Names a caller that waits for an answer; chosen by the adapter, echoed in the answering effect.
 using CallId = uint64_t;
 
-// --- From clients -----------------------------------------------------------------------------------
+// --- From clients
+// -----------------------------------------------------------------------------------
 
 struct Submit {
   CallId call = 0;
@@ -31,7 +32,8 @@ struct Cancel {
   std::string reason;
 };
 
-// --- From workers -----------------------------------------------------------------------------------
+// --- From workers
+// -----------------------------------------------------------------------------------
 
 using AttemptResult = std::variant<Image, Failure, AttemptCancelled>;
 
@@ -87,7 +89,8 @@ struct WorkerDrains {
   std::vector<std::string> hand_back;
 };
 
-// --- From the publisher -----------------------------------------------------------------------------
+// --- From the publisher
+// -----------------------------------------------------------------------------
 
 // The image of an attempt was checked in the registry. When `failure` is set it is not usable.
 struct ImageChecked {
@@ -111,7 +114,8 @@ struct PublishFinished {
   absl::Status error;            // Not OK: some are not.
 };
 
-// --- From the clock ---------------------------------------------------------------------------------
+// --- From the clock
+// ---------------------------------------------------------------------------------
 
 struct Tick {};
 

@@ -1,5 +1,5 @@
-// What the controller knows: jobs, builds, attempts, workers. Plain values; states are variants, and a
-// state owns only its own data.
+// What the controller knows: jobs, builds, attempts, workers. Plain values; states are variants,
+// and a state owns only its own data.
 #pragma once
 
 #include <cstdint>
@@ -72,7 +72,8 @@ struct JobSpec {
   int priority = 0;
 };
 
-// --- Attempts ---------------------------------------------------------------------------------------
+// --- Attempts
+// ---------------------------------------------------------------------------------------
 
 enum class Phase { kAccepted, kFetching, kBuilding, kPushing };
 
@@ -96,8 +97,8 @@ struct AttemptLost {
 };
 struct AttemptCancelled {};
 
-using AttemptState = std::variant<AttemptOffered, AttemptRunning, AttemptVerifying, AttemptSucceeded,
-                                  AttemptFailed, AttemptLost, AttemptCancelled>;
+using AttemptState = std::variant<AttemptOffered, AttemptRunning, AttemptVerifying,
+                                  AttemptSucceeded, AttemptFailed, AttemptLost, AttemptCancelled>;
 
 struct Attempt {
   std::string id;
@@ -111,15 +112,18 @@ struct Attempt {
   absl::Time offered_at;
   absl::Time accepted_at = absl::InfinitePast();
   absl::Time finished_at = absl::InfinitePast();
+  absl::Time deadline = absl::InfiniteFuture();  // Steady: when the controller itself ends it.
 };
 
-// --- Builds -----------------------------------------------------------------------------------------
+// --- Builds
+// -----------------------------------------------------------------------------------------
 
 struct BuildWaiting {
   std::string reason;
-  absl::Time since;                                   // Wall.
-  absl::Time not_before = absl::InfinitePast();       // Steady: the pause before a retry.
-  absl::Time no_worker_since = absl::InfiniteFuture();  // Wall: since when no worker could ever take it.
+  absl::Time since;                              // Wall.
+  absl::Time not_before = absl::InfinitePast();  // Steady: the pause before a retry.
+  absl::Time no_worker_since =
+      absl::InfiniteFuture();  // Steady: since when none could ever take it.
 };
 struct BuildRunning {};
 struct BuildSucceeded {
@@ -149,7 +153,8 @@ struct Build {
   absl::Time finished_at = absl::InfinitePast();
 };
 
-// --- Jobs -------------------------------------------------------------------------------------------
+// --- Jobs
+// -------------------------------------------------------------------------------------------
 
 // The exact list to publish, decided once and for all.
 struct PublishIntent {
@@ -176,8 +181,8 @@ struct JobSuperseded {
   std::string reason;
 };
 
-using JobState = std::variant<JobQueued, JobRunning, JobPublishing, JobSucceeded, JobFailed, JobCancelled,
-                              JobSuperseded>;
+using JobState = std::variant<JobQueued, JobRunning, JobPublishing, JobSucceeded, JobFailed,
+                              JobCancelled, JobSuperseded>;
 
 // What became of one of a job's tags.
 struct TagOutcome {
@@ -208,7 +213,8 @@ struct TagOwner {
   std::string job_id;
 };
 
-// --- Workers ----------------------------------------------------------------------------------------
+// --- Workers
+// ----------------------------------------------------------------------------------------
 
 struct OfferedPlatform {
   Platform platform;
@@ -248,7 +254,8 @@ struct Worker {
   absl::Time last_seen_at;                // Wall.
 };
 
-// --- Predicates -------------------------------------------------------------------------------------
+// --- Predicates
+// -------------------------------------------------------------------------------------
 
 bool IsTerminal(const JobState& state);
 bool IsTerminal(const BuildState& state);

@@ -1,0 +1,184 @@
+// The farm: every decision the controller makes.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
+#include "common/base/backoff.h"
+#include "controller/core/effects.h"
+#include "controller/core/events.h"
+#include "controller/core/lanes.h"
+#include "controller/core/pool.h"
+#include "controller/core/types.h"
+
+namespace manyarch::controller::core {
+
+struct FarmOptions {
+  absl::Duration suspect_after = absl::Seconds(20);  // Silent this long: sent nothing new.
+  absl::Duration lost_after = absl::Seconds(60);     // Silent this long: its attempts are lost.
+  absl::Duration offer_timeout = absl::Seconds(30);  // An offer not answered is withdrawn.
+  absl::Duration timeout_grace =
+      absl::Minutes(5);  // On top of a build's timeout, which workers enforce.
+  absl::Duration keep_keys =
+      absl::Minutes(10);  // Idempotency keys of finished jobs stay in memory.
+  Backoff retry{absl::Seconds(2), absl::Seconds(60), 2.0};
+};
+
+// What a store gives back at start: live jobs, and all workers and tag owners.
+struct FarmState {
+  std::vector<Job> jobs;
+  std::vector<Worker> workers;
+  absl::flat_hash_map<std::string, TagOwner> tags;
+  int64_t last_generation = 0;
+};
+
+// A state machine: events in, effects out. It does nothing itself, reads no clock and draws no
+// random numbers. One thread owns it. After each batch of steps the owner makes the named jobs,
+// workers and tags durable, then carries out the effects in order, then calls Forget for jobs that
+// have become terminal.
+class Farm {
+ public:
+  Farm(FarmOptions options, ListBuilder list_builder, FarmState state, Now now);
+
+  // To be called once before the first Step: takes up what a crash has interrupted.
+  void Start(Now now, Effects& effects);
+  void Step(const Event& event, Now now, Effects& effects);
+
+  // When the next Tick is due (steady clock); InfiniteFuture when nothing is.
+  absl::Time NextDeadline() const;
+
+  const Job* FindJob(const std::string& id) const;
+  const Worker* FindWorker(const std::string& id) const { return pool_.Find(id); }
+  const TagOwner* FindTag(const std::string& reference) const;
+  const absl::btree_map<std::string, Worker>& workers() const { return pool_.all(); }
+  const absl::node_hash_map<std::string, Job>& jobs() const { return jobs_; }
+
+  // Drops a terminal job from memory, once it is durable. Others stay.
+  void Forget(const std::string& job_id);
+
+ private:
+  struct Place {  // Where an attempt is.
+    Job* job = nullptr;
+    size_t build = 0;
+    size_t attempt = 0;
+    Build& build_ref() const { return job->builds[build]; }
+    Attempt& ref() const { return job->builds[build].attempts[attempt]; }
+  };
+  struct KnownKey {
+    std::string job_id;
+    std::string request_hash;
+  };
+  struct WorkerTimer {
+    std::string worker;
+  };
+  struct AttemptTimer {
+    std::string attempt;
+  };
+  struct BuildTimer {
+    std::string job;
+    size_t build = 0;
+  };
+  struct KeyTimer {
+    std::string key;
+  };
+  using Timer = std::variant<WorkerTimer, AttemptTimer, BuildTimer, KeyTimer>;
+
+  // farm_jobs.cc
+  void On(const Submit& event);
+  void On(const Cancel& event);
+  void Advance(Job& job);
+  void StopWaitingBuilds(Job& job);
+  void FinishJob(Job& job, JobState state);
+
+  // farm_publish.cc
+  void On(const ImageChecked& event);
+  void On(const AnchorFinished& event);
+  void On(const PublishFinished& event);
+  void WinBuild(const Place& place, const ImageChecked& event);
+  void StartAnchor(Job& job, Build& build);
+  std::vector<TagRef> AnchorRefs(const Job& job, const Build& build) const;
+  void TryPublish(Job& job);
+  void StartPublish(const Job& job);
+  bool IsNewest(const Job& job, const TagRef& ref) const;
+  void ReleaseWriters(const Job& job);
+
+  // farm_attempts.cc
+  void On(const OfferAnswered& event);
+  void On(const AttemptProgressed& event);
+  void On(const AttemptFinished& event);
+  void Offer(Job& job, size_t build, const Placement& placement);
+  void TakeResult(const FinishedAttempt& finished);
+  void FailAttempt(const Place& place, Failure failure);
+  void LoseAttempt(const Place& place, std::string why, bool counts);
+  void AfterSetback(const Place& place, const Failure& last, absl::Duration pause);
+  void Revive(const Place& place, Phase phase);
+  void EndBuild(Job& job, size_t build, BuildState state, const std::string& reason);
+  void Abandon(const Attempt& attempt, const std::string& reason);
+  void Vacate(const std::string& worker_id, const std::string& attempt_id);
+  absl::Time DeadlineOf(const Job& job, const Attempt& attempt) const;
+
+  // farm_workers.cc
+  void On(const WorkerHello& event);
+  void On(const WorkerHeard& event);
+  void On(const WorkerGone& event);
+  void On(const WorkerDrains& event);
+  bool AdmitSession(const WorkerHello& event);
+  std::vector<std::pair<std::string, Verdict>> Reconcile(Worker& worker, const WorkerHello& event);
+  Worker* Heard(uint64_t session);
+  void CheckWorker(Worker& worker);
+  void LoseWorker(Worker& worker);
+  uint64_t SessionOf(const std::string& worker_id) const;
+
+  // farm_placement.cc
+  void Enqueue(Job& job, size_t build, absl::Time not_before);
+  void Dequeue(const Job& job, size_t build);
+  void Dispatch(const std::vector<OfferedPlatform>& platforms);
+  bool PlaceBest(const std::vector<LaneKey>& keys);
+  void WorkerChanged(const Worker& worker, const std::vector<OfferedPlatform>& before);
+  void TellLane(const LaneKey& key, Lane& lane, bool only_reason);
+  absl::btree_set<std::string> WorkersTried(const Build& build) const;
+
+  // farm.cc
+  void On(const Tick&);
+  void Fire(const WorkerTimer& timer);
+  void Fire(const AttemptTimer& timer);
+  void Fire(const BuildTimer& timer);
+  void Fire(const KeyTimer& timer);
+  std::optional<Place> FindAttempt(const std::string& attempt_id);
+  void Changed(Job& job);
+  void Progressed(Job& job);
+  void At(absl::Time steady, Timer timer);
+  template <typename E>
+  void Emit(E effect) {
+    effects_->out.emplace_back(std::move(effect));
+  }
+
+  const FarmOptions options_;
+  const ListBuilder list_builder_;
+
+  // Valid during Start and Step only.
+  Now now_;
+  Effects* effects_ = nullptr;
+
+  absl::node_hash_map<std::string, Job> jobs_;
+  absl::flat_hash_map<std::string, Place> attempts_;
+  absl::flat_hash_map<std::string, KnownKey> keys_;
+  absl::flat_hash_map<std::string, TagOwner> tags_;
+  absl::flat_hash_map<std::string, std::string> writers_;  // Tag → the job that writes it now.
+  absl::btree_map<int64_t, std::string> ready_;            // Jobs that wait for another to write.
+  absl::flat_hash_map<uint64_t, std::string> sessions_;    // Session → worker id.
+  WorkerPool pool_;
+  Lanes lanes_;
+  std::multimap<absl::Time, Timer> timers_;
+  int64_t last_generation_ = 0;
+};
+
+}  // namespace manyarch::controller::core

@@ -1,0 +1,184 @@
+// From a pushed image to a tag: checking, anchoring, publishing, and who may write which tag.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "controller/core/farm.h"
+
+namespace manyarch::controller::core {
+
+void Farm::On(const ImageChecked& event) {
+  const std::optional<Place> place = FindAttempt(event.attempt_id);
+  if (!place || !std::holds_alternative<AttemptVerifying>(place->ref().state)) return;
+  if (event.failure) {
+    FailAttempt(*place, *event.failure);
+    return;
+  }
+  WinBuild(*place, event);
+}
+
+void Farm::WinBuild(const Place& place, const ImageChecked& event) {
+  Job& job = *place.job;
+  Build& build = place.build_ref();
+  Attempt& attempt = place.ref();
+  attempt.state = AttemptSucceeded{event.image};
+  attempt.finished_at = now_.wall;
+  build.warnings.insert(build.warnings.end(), event.warnings.begin(), event.warnings.end());
+  Dequeue(job, place.build);
+  EndBuild(job, place.build, BuildSucceeded{event.image, attempt.id},
+           absl::StrCat("attempt ", attempt.number, " has won"));
+  if (!job.spec->arch_tag_template.empty()) {
+    build.anchor = Anchor::kPending;
+    StartAnchor(job, build);
+  }
+  Advance(job);
+}
+
+std::vector<TagRef> Farm::AnchorRefs(const Job& job, const Build& build) const {
+  std::vector<TagRef> refs;
+  for (const TagRef& tag : job.spec->tags) {
+    refs.push_back({tag.repository, ArchTag(job.spec->arch_tag_template, tag.tag, build.platform)});
+  }
+  return refs;
+}
+
+bool Farm::IsNewest(const Job& job, const TagRef& ref) const {
+  const TagOwner* owner = FindTag(ref.ToString());
+  return owner == nullptr || owner->generation <= job.generation;
+}
+
+void Farm::StartAnchor(Job& job, Build& build) {
+  const auto* succeeded = std::get_if<BuildSucceeded>(&build.state);
+  std::vector<TagRef> refs;
+  for (TagRef& ref : AnchorRefs(job, build)) {
+    if (!IsNewest(job, ref)) continue;
+    const std::string name = ref.ToString();
+    TagOwner& owner = tags_[name];
+    if (owner.generation != job.generation) {
+      owner = {job.generation, job.id};
+      effects_->tags.insert(name);
+    }
+    refs.push_back(std::move(ref));
+  }
+  if (succeeded == nullptr || refs.empty()) {
+    build.anchor = Anchor::kSuperseded;
+    Changed(job);
+    return;
+  }
+  Emit(WriteAnchor{job.id, build.platform, succeeded->image, std::move(refs)});
+}
+
+void Farm::On(const AnchorFinished& event) {
+  const auto it = jobs_.find(event.job_id);
+  if (it == jobs_.end()) return;
+  Job& job = it->second;
+  for (Build& build : job.builds) {
+    if (build.platform != event.platform || build.anchor != Anchor::kPending) continue;
+    build.anchor = event.error.ok() ? Anchor::kDone : Anchor::kFailed;
+    // A job that is over stays as it is; its anchor matters no more.
+    if (IsTerminal(job.state)) return;
+    if (!event.error.ok()) {
+      build.warnings.push_back(
+          absl::StrCat("the per-architecture tag was not written: ", event.error.message()));
+    }
+    Changed(job);
+    Advance(job);
+    return;
+  }
+}
+
+void Farm::TryPublish(Job& job) {
+  for (const TagRef& tag : job.spec->tags) {
+    const auto writer = writers_.find(tag.ToString());
+    if (writer == writers_.end()) continue;
+    job.status_reason =
+        absl::StrCat("waiting for job ", writer->second, " to finish writing ", tag.ToString());
+    ready_[job.generation] = job.id;
+    Progressed(job);
+    return;
+  }
+  bool any = false;
+  for (TagOutcome& tag : job.tags) {
+    if (IsNewest(job, tag.ref)) {
+      any = true;
+    } else {
+      tag.note = absl::StrCat("not moved: job ", FindTag(tag.ref.ToString())->job_id,
+                              ", which was submitted later, has written it");
+    }
+  }
+  if (!any) {
+    FinishJob(job, JobSuperseded{job.tags.front().note});
+    return;
+  }
+  std::vector<ListEntry> entries;
+  for (const Build& build : job.builds) {
+    if (const auto* succeeded = std::get_if<BuildSucceeded>(&build.state)) {
+      entries.push_back({build.platform, succeeded->image});
+    }
+  }
+  for (const TagOutcome& tag : job.tags) {
+    if (!tag.note.empty()) continue;
+    const std::string name = tag.ref.ToString();
+    tags_[name] = {job.generation, job.id};
+    effects_->tags.insert(name);
+  }
+  job.state = JobPublishing{list_builder_(entries)};
+  job.status_reason.clear();
+  Changed(job);
+  StartPublish(job);
+}
+
+void Farm::StartPublish(const Job& job) {
+  Publish publish;
+  publish.job_id = job.id;
+  publish.intent = std::get<JobPublishing>(job.state).intent;
+  publish.repository = job.spec->tags.front().repository;
+  for (const TagOutcome& tag : job.tags) {
+    if (!tag.note.empty()) continue;
+    writers_[tag.ref.ToString()] = job.id;
+    publish.tags.push_back(tag.ref);
+  }
+  Emit(std::move(publish));
+}
+
+void Farm::ReleaseWriters(const Job& job) {
+  for (const TagOutcome& tag : job.tags) {
+    const auto it = writers_.find(tag.ref.ToString());
+    if (it != writers_.end() && it->second == job.id) writers_.erase(it);
+  }
+}
+
+void Farm::On(const PublishFinished& event) {
+  const auto it = jobs_.find(event.job_id);
+  if (it == jobs_.end()) return;
+  Job& job = it->second;
+  const auto* publishing = std::get_if<JobPublishing>(&job.state);
+  if (publishing == nullptr) return;
+  ReleaseWriters(job);
+  for (const TagOutcome& outcome : event.tags) {
+    for (TagOutcome& tag : job.tags) {
+      if (tag.ref.ToString() != outcome.ref.ToString()) continue;
+      tag.written = outcome.written;
+      tag.note = outcome.note;
+    }
+  }
+  if (event.error.ok()) {
+    const PublishIntent intent = publishing->intent;
+    FinishJob(job, JobSucceeded{intent});
+  } else {
+    Failure failure;
+    failure.cls = event.error.code() == absl::StatusCode::kDeadlineExceeded
+                      ? FailureClass::kTimeout
+                      : FailureClass::kInfrastructure;
+    failure.message = std::string(event.error.message());
+    FinishJob(job, JobFailed{std::move(failure)});
+  }
+  // Those that waited for these tags, in the order in which they were submitted.
+  const absl::btree_map<int64_t, std::string> ready = std::move(ready_);
+  ready_.clear();
+  for (const auto& [generation, id] : ready) {
+    const auto waiting = jobs_.find(id);
+    if (waiting != jobs_.end()) Advance(waiting->second);
+  }
+}
+
+}  // namespace manyarch::controller::core

@@ -1,0 +1,204 @@
+// Workers: sessions, leases, and what a Hello means for every attempt on both sides.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "controller/core/farm.h"
+
+namespace manyarch::controller::core {
+
+uint64_t Farm::SessionOf(const std::string& worker_id) const {
+  const Worker* worker = pool_.Find(worker_id);
+  if (worker == nullptr) return 0;
+  if (const auto* connected = std::get_if<WorkerConnected>(&worker->state))
+    return connected->session;
+  if (const auto* suspect = std::get_if<WorkerSuspect>(&worker->state)) return suspect->session;
+  return 0;
+}
+
+// The worker of a session that is still its newest one; renews its lease.
+Worker* Farm::Heard(uint64_t session) {
+  const auto it = sessions_.find(session);
+  if (it == sessions_.end()) return nullptr;
+  Worker* worker = pool_.Find(it->second);
+  if (worker == nullptr) return nullptr;
+  worker->last_heard = now_.steady;
+  worker->last_seen_at = now_.wall;
+  if (std::holds_alternative<WorkerSuspect>(worker->state)) {
+    worker->state = WorkerConnected{session};
+    At(now_.steady + options_.suspect_after, WorkerTimer{worker->description.id});
+    pool_.Reindex(*worker);
+    Dispatch(worker->description.platforms);
+  }
+  return worker;
+}
+
+void Farm::On(const WorkerHeard& event) { Heard(event.session); }
+
+void Farm::On(const WorkerGone& event) {
+  const auto it = sessions_.find(event.session);
+  if (it == sessions_.end()) return;
+  Worker* worker = pool_.Find(it->second);
+  sessions_.erase(it);
+  if (worker == nullptr || SessionOf(worker->description.id) != event.session) return;
+  worker->state = WorkerSuspect{};
+  pool_.Reindex(*worker);
+  At(worker->last_heard + options_.lost_after, WorkerTimer{worker->description.id});
+}
+
+// Ends the worker's older session, or refuses this one; false when refused.
+bool Farm::AdmitSession(const WorkerHello& event) {
+  const std::string& id = event.description.id;
+  const Worker* worker = pool_.Find(id);
+  const uint64_t old = SessionOf(id);
+  if (worker == nullptr || old == 0) return true;
+  const bool same_process = worker->incarnation == event.incarnation;
+  if (!same_process && std::holds_alternative<WorkerConnected>(worker->state)) {
+    Emit(CloseSession{
+        event.session,
+        absl::AlreadyExistsError(absl::StrCat(
+            "a worker with the id ", id, " (", worker->description.name,
+            ") is connected already; give each worker a state directory of its own, or "
+            "wait until the other one is gone"))});
+    return false;
+  }
+  sessions_.erase(old);
+  Emit(CloseSession{old, absl::FailedPreconditionError(
+                             absl::StrCat("a newer session of worker ", id, " took over"))});
+  return true;
+}
+
+void Farm::On(const WorkerHello& event) {
+  if (!AdmitSession(event)) return;
+  const std::string& id = event.description.id;
+  Worker* worker = pool_.Find(id);
+  if (worker == nullptr) {
+    Worker fresh;
+    fresh.description.id = id;
+    worker = &pool_.Insert(std::move(fresh));
+  }
+  const std::vector<OfferedPlatform> before = worker->description.platforms;
+  worker->description = event.description;
+  worker->incarnation = event.incarnation;
+  ++worker->epoch;
+  worker->state = WorkerConnected{event.session};
+  worker->last_heard = now_.steady;
+  worker->last_seen_at = now_.wall;
+  if (event.draining) {
+    worker->admission = Admission::kDraining;
+  } else if (worker->admission == Admission::kDraining) {
+    worker->admission = Admission::kSchedulable;
+  }
+  sessions_[event.session] = id;
+  effects_->workers.insert(id);
+  At(now_.steady + options_.suspect_after, WorkerTimer{id});
+
+  // Its answer comes before anything else that the reconciliation sends.
+  const size_t at = effects_->out.size();
+  SendHelloAnswer answer{event.session, worker->epoch, Reconcile(*worker, event)};
+  effects_->out.insert(effects_->out.begin() + static_cast<std::ptrdiff_t>(at), std::move(answer));
+  pool_.Reindex(*worker);
+  WorkerChanged(*worker, before);
+}
+
+std::vector<std::pair<std::string, Verdict>> Farm::Reconcile(Worker& worker,
+                                                             const WorkerHello& event) {
+  const std::string& id = worker.description.id;
+  std::vector<std::pair<std::string, Verdict>> verdicts;
+  const absl::btree_set<std::string> expected = std::move(worker.occupied);
+  worker.occupied.clear();
+  // All that it still runs holds its slots, before anything new is decided.
+  for (const RunningAttempt& running : event.running) worker.occupied.insert(running.attempt_id);
+  pool_.Reindex(worker);
+
+  for (const RunningAttempt& running : event.running) {
+    const std::optional<Place> place = FindAttempt(running.attempt_id);
+    const bool wanted = place && place->ref().worker == id && !IsTerminal(place->ref().state) &&
+                        !std::holds_alternative<AttemptVerifying>(place->ref().state);
+    verdicts.emplace_back(running.attempt_id, wanted ? Verdict::kGoOn : Verdict::kAbandon);
+    if (wanted) Revive(*place, running.phase);
+  }
+  for (const FinishedAttempt& finished : event.finished) {
+    const std::optional<Place> place = FindAttempt(finished.attempt_id);
+    verdicts.emplace_back(finished.attempt_id, Verdict::kAcknowledged);
+    if (place && place->ref().worker == id) TakeResult(finished);
+  }
+  for (const std::string& attempt_id : expected) {
+    if (worker.occupied.contains(attempt_id)) continue;
+    const std::optional<Place> place = FindAttempt(attempt_id);
+    if (!place || !IsOnWorker(place->ref().state)) continue;
+    const bool started = std::holds_alternative<AttemptRunning>(place->ref().state);
+    LoseAttempt(*place,
+                started ? absl::StrCat(worker.description.name,
+                                       " came back without it: the worker was stopped or restarted")
+                        : absl::StrCat("the offer never reached ", worker.description.name),
+                /*counts=*/started);
+  }
+  return verdicts;
+}
+
+void Farm::On(const WorkerDrains& event) {
+  Worker* worker = Heard(event.session);
+  if (worker == nullptr) return;
+  if (worker->admission != Admission::kDraining) {
+    worker->admission = Admission::kDraining;
+    worker->admission_reason = "the worker is stopping";
+    effects_->workers.insert(worker->description.id);
+    pool_.Reindex(*worker);
+    WorkerChanged(*worker, worker->description.platforms);
+  }
+  for (const std::string& attempt_id : event.hand_back) {
+    const std::optional<Place> place = FindAttempt(attempt_id);
+    if (place && place->ref().worker == worker->description.id && IsOnWorker(place->ref().state)) {
+      LoseAttempt(*place, absl::StrCat(worker->description.name, " was stopped and handed it back"),
+                  /*counts=*/false);
+    }
+    Vacate(worker->description.id, attempt_id);
+  }
+}
+
+void Farm::CheckWorker(Worker& worker) {
+  const std::string& id = worker.description.id;
+  if (std::holds_alternative<WorkerLost>(worker.state)) return;
+  const absl::Time suspect_at = worker.last_heard + options_.suspect_after;
+  const absl::Time lost_at = worker.last_heard + options_.lost_after;
+  if (now_.steady >= lost_at) {
+    LoseWorker(worker);
+    return;
+  }
+  if (const auto* connected = std::get_if<WorkerConnected>(&worker.state)) {
+    if (now_.steady >= suspect_at) {
+      worker.state = WorkerSuspect{connected->session};
+      pool_.Reindex(worker);
+    } else {
+      At(suspect_at, WorkerTimer{id});
+      return;
+    }
+  }
+  At(lost_at, WorkerTimer{id});
+}
+
+void Farm::LoseWorker(Worker& worker) {
+  const std::string& id = worker.description.id;
+  if (const uint64_t session = SessionOf(id); session != 0) {
+    sessions_.erase(session);
+    Emit(CloseSession{session, absl::UnavailableError(absl::StrCat(
+                                   "nothing was heard from worker ", worker.description.name,
+                                   " for ", absl::FormatDuration(options_.lost_after)))});
+  }
+  worker.state = WorkerLost{};
+  const absl::btree_set<std::string> occupied = std::move(worker.occupied);
+  worker.occupied.clear();
+  pool_.Reindex(worker);
+  WorkerChanged(worker, worker.description.platforms);
+  for (const std::string& attempt_id : occupied) {
+    const std::optional<Place> place = FindAttempt(attempt_id);
+    if (!place || !IsOnWorker(place->ref().state)) continue;
+    const bool started = std::holds_alternative<AttemptRunning>(place->ref().state);
+    LoseAttempt(*place,
+                absl::StrCat("nothing was heard from ", worker.description.name, " for ",
+                             absl::FormatDuration(options_.lost_after)),
+                /*counts=*/started);
+  }
+}
+
+}  // namespace manyarch::controller::core

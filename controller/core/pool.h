@@ -1,0 +1,69 @@
+// The registered workers, indexed by what they offer, so that choosing one does not walk all of
+// them.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "controller/core/types.h"
+
+namespace manyarch::controller::core {
+
+struct Placement {
+  Worker* worker = nullptr;
+  bool emulated = false;
+};
+
+// Owns every worker the farm knows. A worker counts as registered while it is connected or suspect
+// and schedulable; it is free while it is connected, schedulable and has a slot left. Not
+// thread-safe: it lives inside the farm.
+class WorkerPool {
+ public:
+  Worker* Find(const std::string& id);
+  const Worker* Find(const std::string& id) const;
+  Worker& Insert(Worker worker);
+  const absl::btree_map<std::string, Worker>& all() const { return workers_; }
+
+  // To be called after anything about the worker changed that decides whether it is registered or
+  // free.
+  void Reindex(const Worker& worker);
+
+  // Whether any registered worker may ever take this platform under this policy.
+  bool Servable(const Platform& platform, Emulation policy) const;
+
+  // A free worker: native before emulated, then the one with the fewest attempts. Workers in
+  // `avoid` are taken only where no other registered worker would do.
+  std::optional<Placement> Choose(const Platform& platform, Emulation policy,
+                                  const absl::btree_set<std::string>& avoid);
+
+  // Why nothing was chosen, as a sentence that names workers and what they offer.
+  std::string Explain(const Platform& platform, Emulation policy) const;
+
+ private:
+  struct Offers {
+    absl::btree_set<std::string> registered;
+    absl::btree_set<std::pair<int, std::string>> free;  // By number of attempts, then id.
+  };
+  struct ByMode {
+    Offers native;
+    Offers emulated;
+  };
+  // What the index says of a worker now, to be taken out again.
+  struct Indexed {
+    std::vector<OfferedPlatform> platforms;
+    bool registered = false;
+    bool free = false;
+    int load = 0;
+  };
+
+  Offers& OffersOf(const OfferedPlatform& platform);
+  static bool MayEmulate(const ByMode& modes, Emulation policy);
+
+  absl::btree_map<std::string, Worker> workers_;
+  absl::btree_map<std::string, Indexed> indexed_;
+  absl::btree_map<Platform, ByMode> by_platform_;
+};
+
+}  // namespace manyarch::controller::core
