@@ -1,0 +1,273 @@
+#include "registry/authorizer.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "registry/api_error.h"
+#include "registry/json.h"
+#include "registry/reference.h"
+
+namespace manyarch::registry {
+
+namespace {
+
+constexpr int kMaxRedirects = 5;
+constexpr size_t kMaxTokenAnswer = 64 << 10;
+
+std::string ScopeText(const Scope& scope) {
+  if (scope.repository.empty()) return "";
+  return absl::StrCat("repository:", scope.repository, ":pull", scope.push ? ",push" : "");
+}
+
+std::string TokenKey(const Scope& scope) {
+  return absl::StrCat(scope.registry, " ", ScopeText(scope));
+}
+
+std::string BasicHeader(const Credentials& credentials) {
+  return absl::StrCat(
+      "Basic ", absl::Base64Escape(absl::StrCat(credentials.user, ":", credentials.password)));
+}
+
+bool IsRedirect(int status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+// Bearer where it is offered, else Basic.
+const Challenge* Choose(const std::vector<Challenge>& challenges) {
+  for (const absl::string_view scheme : {"bearer", "basic"}) {
+    for (const Challenge& challenge : challenges) {
+      if (challenge.scheme == scheme) return &challenge;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+PlainHttpHosts::PlainHttpHosts(std::vector<std::string> hosts) : hosts_(std::move(hosts)) {
+  for (std::string& host : hosts_) host = absl::AsciiStrToLower(host);
+}
+
+bool PlainHttpHosts::Allows(absl::string_view registry) const {
+  const std::string whole = absl::AsciiStrToLower(registry);
+  const std::string host = HostWithoutPort(whole);
+  return std::any_of(hosts_.begin(), hosts_.end(), [&](const std::string& allowed) {
+    return allowed == whole || allowed == host || allowed == absl::StrCat("[", host, "]") ||
+           (allowed == whole + ":80");
+  });
+}
+
+std::string PlainHttpHosts::BaseUrl(absl::string_view registry) const {
+  return absl::StrCat(Allows(registry) ? "http://" : "https://", ApiHost(registry));
+}
+
+Authorizer::Authorizer(PlainHttpHosts plain_http, AuthFile auth, HttpTransport* transport,
+                       Waiter* waiter)
+    : plain_http_(std::move(plain_http)),
+      auth_(std::move(auth)),
+      transport_(transport),
+      waiter_(waiter) {}
+
+bool Authorizer::IsRegistry(const Url& url, const Scope& scope) const {
+  const auto own = ParseUrl(plain_http_.BaseUrl(scope.registry));
+  return own.ok() && own->scheme == url.scheme && own->authority == url.authority;
+}
+
+std::optional<std::string> Authorizer::Authorization(const Scope& scope) {
+  absl::MutexLock lock(&mutex_);
+  const auto demand = demands_.find(scope.registry);
+  if (demand == demands_.end()) return std::nullopt;
+  if (demand->second.scheme == "basic") {
+    const auto credentials = auth_.Find(scope.registry, scope.repository);
+    if (!credentials) return std::nullopt;
+    return BasicHeader(*credentials);
+  }
+  const auto token = tokens_.find(TokenKey(scope));
+  if (token == tokens_.end() || token->second.renew_at <= waiter_->Now()) return std::nullopt;
+  return absl::StrCat("Bearer ", token->second.text);
+}
+
+absl::StatusOr<Response> Authorizer::Send(const Request& request, const Scope& scope,
+                                          const absl::Notification* stop) {
+  MA_ASSIGN_OR_RETURN(Response response, SendOnce(request, scope, stop));
+  return Follow(request, std::move(response), scope, stop);
+}
+
+absl::StatusOr<Response> Authorizer::SendOnce(const Request& request, const Scope& scope,
+                                              const absl::Notification* stop) {
+  MA_ASSIGN_OR_RETURN(const Url url, ParseUrl(request.url));
+  if (url.scheme == "http" && !plain_http_.Allows(url.authority) && !IsRegistry(url, scope)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("refused to go to ", url.authority,
+                     " over plain http: configure it as a plain http registry if that is meant"));
+  }
+  if (!IsRegistry(url, scope)) return transport_->Send(request, stop);
+
+  const auto with_authorization = [&](const std::optional<std::string>& value) {
+    Request out = request;
+    if (value) out.headers.emplace_back("Authorization", *value);
+    return out;
+  };
+  const std::optional<std::string> shown = Authorization(scope);
+  MA_ASSIGN_OR_RETURN(Response response, transport_->Send(with_authorization(shown), stop));
+  if (response.status != 401) return response;
+  MA_ASSIGN_OR_RETURN(const bool again, Learn(response, request, scope, shown, stop));
+  if (!again) return response;
+  return transport_->Send(with_authorization(Authorization(scope)), stop);
+}
+
+absl::StatusOr<Response> Authorizer::Follow(Request request, Response response, const Scope& scope,
+                                            const absl::Notification* stop) {
+  for (int hops = 0; IsRedirect(response.status); ++hops) {
+    const std::string location = response.Header("location");
+    MA_ASSIGN_OR_RETURN(const Url from, ParseUrl(request.url));
+    if (location.empty()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(from.authority, " answered with a redirect that leads nowhere"));
+    }
+    if (hops == kMaxRedirects) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(from.authority, " redirects more than ", kMaxRedirects, " times"));
+    }
+    MA_ASSIGN_OR_RETURN(const Url to, ResolveUrl(from, location));
+    const bool reads = request.method == "GET" || request.method == "HEAD";
+    const bool same = to.scheme == from.scheme && to.authority == from.authority;
+    const bool keeps_method = response.status == 307 || response.status == 308;
+    if (!reads && !(same && keeps_method)) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(from.authority, " redirects a ", request.method, " to ", to.authority,
+                       ": that is not followed; name the other registry instead"));
+    }
+    if (from.scheme == "https" && to.scheme == "http") {
+      return absl::FailedPreconditionError(absl::StrCat(from.authority,
+                                                        " redirects from https to plain http at ",
+                                                        to.authority, ": that is not followed"));
+    }
+    request.url = to.text;
+    MA_ASSIGN_OR_RETURN(response, SendOnce(request, scope, stop));
+  }
+  return response;
+}
+
+absl::StatusOr<bool> Authorizer::Learn(const Response& refusal, const Request& request,
+                                       const Scope& scope, const std::optional<std::string>& shown,
+                                       const absl::Notification* stop) {
+  std::vector<Challenge> challenges = ParseChallenges(refusal.Headers("www-authenticate"));
+  if (challenges.empty()) {
+    // Some registries challenge at their base alone.
+    Request base;
+    base.url = plain_http_.BaseUrl(scope.registry) + "/v2/";
+    base.connect_timeout = request.connect_timeout;
+    base.timeout = request.timeout;
+    if (base.url == request.url) return false;
+    MA_ASSIGN_OR_RETURN(const Response answer, transport_->Send(base, stop));
+    challenges = ParseChallenges(answer.Headers("www-authenticate"));
+  }
+  const Challenge* challenge = Choose(challenges);
+  if (challenge == nullptr) return false;
+
+  Demand demand{challenge->scheme, "", challenge->Param("service")};
+  if (demand.scheme == "basic") {
+    const auto credentials = auth_.Find(scope.registry, scope.repository);
+    absl::MutexLock lock(&mutex_);
+    demands_[scope.registry] = demand;
+    return credentials && (!shown || *shown != BasicHeader(*credentials));
+  }
+  MA_ASSIGN_OR_RETURN(const Url from, ParseUrl(request.url));
+  const auto realm = ResolveUrl(from, challenge->Param("realm"));
+  if (challenge->Param("realm").empty() || !realm.ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(scope.registry, " asks for a token but names no usable realm for it ('",
+                     absl::CHexEscape(challenge->Param("realm")), "')"));
+  }
+  if (realm->scheme != "https" && !plain_http_.Allows(scope.registry)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(scope.registry, " asks for a token from ", realm->authority,
+                     " over plain http: credentials do not travel so"));
+  }
+  demand.realm = realm->text;
+  MA_RETURN_IF_ERROR(FetchToken(demand, scope, request, stop));
+  return true;
+}
+
+absl::Status Authorizer::FetchToken(const Demand& demand, const Scope& scope, const Request& like,
+                                    const absl::Notification* stop) {
+  Request request;
+  request.url = demand.realm;
+  char separator = absl::StrContains(demand.realm, '?') ? '&' : '?';
+  const auto add = [&](absl::string_view name, const std::string& value) {
+    if (value.empty()) return;
+    absl::StrAppend(&request.url, std::string(1, separator), name, "=", QueryEscape(value));
+    separator = '&';
+  };
+  add("service", demand.service);
+  add("scope", ScopeText(scope));
+  request.connect_timeout = like.connect_timeout;
+  request.timeout = like.timeout;
+  request.max_response_bytes = kMaxTokenAnswer;
+  const auto credentials = auth_.Find(scope.registry, scope.repository);
+  if (credentials) request.headers.emplace_back("Authorization", BasicHeader(*credentials));
+
+  const std::string what = absl::StrCat("asking for a token for ", scope.registry);
+  auto response = transport_->Send(request, stop);
+  if (!response.ok()) return Annotate(response.status(), what);
+  if (response->status != 200) {
+    return absl::Status(CodeOf(response->status),
+                        absl::StrCat(what, ": the token service answered ",
+                                     DescribeAnswer(*response), "; ", Advice(scope, 401)));
+  }
+  const auto body = ParseObject(response->body, "the token service's answer");
+  // The parser's words would quote the token.
+  std::string text;
+  absl::Duration lifetime = absl::Seconds(60);
+  if (body.ok()) {
+    for (const char* key : {"token", "access_token"}) {
+      const auto member = body->find(key);
+      if (text.empty() && member != body->end() && member->is_string()) {
+        text = member->get<std::string>();
+      }
+    }
+    const auto seconds = body->find("expires_in");
+    if (seconds != body->end() && seconds->is_number_unsigned()) {
+      lifetime = absl::Seconds(std::min<uint64_t>(seconds->get<uint64_t>(), 24 * 3600));
+    }
+  }
+  const bool printable = std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_isgraph(static_cast<unsigned char>(c));
+  });
+  if (text.empty() || !printable) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(what, ": the token service's answer holds no usable token"));
+  }
+  absl::MutexLock lock(&mutex_);
+  demands_[scope.registry] = demand;
+  // Early, but never so early that a fresh one is not used at all.
+  tokens_[TokenKey(scope)] = {std::move(text),
+                              waiter_->Now() + std::max(lifetime * 0.75, absl::Seconds(5))};
+  return absl::OkStatus();
+}
+
+std::string Authorizer::Advice(const Scope& scope, int http_status) const {
+  const auto credentials = auth_.Find(scope.registry, scope.repository);
+  const std::string user =
+      credentials ? absl::StrCat("'", absl::CHexEscape(credentials->user), "'") : "nobody";
+  if (http_status == 403) {
+    return absl::StrCat("asked as ", user, ": ", scope.push ? "writing to " : "reading ",
+                        scope.registry, "/", scope.repository, " needs that right");
+  }
+  if (credentials) {
+    return absl::StrCat("check user name and password of ", user, " for ", scope.registry,
+                        " in the registry auth file");
+  }
+  if (const std::string unsupported = auth_.Unsupported(scope.registry); !unsupported.empty()) {
+    return absl::StrCat(unsupported, ": add an entry with user name and password");
+  }
+  return absl::StrCat("no credentials for ", scope.registry,
+                      " are configured: add an entry for it to the registry auth file");
+}
+
+}  // namespace manyarch::registry

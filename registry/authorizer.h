@@ -1,0 +1,93 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "registry/auth_file.h"
+#include "registry/challenge.h"
+#include "registry/http.h"
+#include "registry/retry.h"
+#include "registry/url.h"
+
+namespace manyarch::registry {
+
+// Which registries are spoken to without TLS.
+class PlainHttpHosts {
+ public:
+  PlainHttpHosts() = default;
+  // "host" means the host on every port, "host:port" that port alone.
+  explicit PlainHttpHosts(std::vector<std::string> hosts);
+
+  bool Allows(absl::string_view registry) const;
+  // "http://host:port" or "https://host:port", of the host that serves the API.
+  std::string BaseUrl(absl::string_view registry) const;
+
+ private:
+  std::vector<std::string> hosts_;
+};
+
+// Whose rights a request needs.
+struct Scope {
+  std::string registry;    // "docker.io"
+  std::string repository;  // Empty: none in particular.
+  bool push = false;
+};
+
+// Sends requests to registries with what they ask for: nothing, Basic, or a Bearer token from the
+// realm they name. What a registry asked for is remembered. Credentials go to the registry's own
+// host and to its realm, and nowhere else; redirects are followed without them. Thread-safe. The
+// transport and the waiter must outlive it.
+class Authorizer {
+ public:
+  Authorizer(PlainHttpHosts plain_http, AuthFile auth, HttpTransport* transport, Waiter* waiter);
+
+  // The last answer, whatever its status; redirects of GET and HEAD are followed, and those of
+  // other methods within one host. UNAUTHENTICATED: the realm refuses the credentials.
+  absl::StatusOr<Response> Send(const Request& request, const Scope& scope,
+                                const absl::Notification* stop);
+
+  const PlainHttpHosts& plain_http() const { return plain_http_; }
+  // What to say to a person whose request was answered with 401 or 403.
+  std::string Advice(const Scope& scope, int http_status) const;
+
+ private:
+  struct Demand {        // What a registry asked for, last time.
+    std::string scheme;  // "basic" or "bearer"
+    std::string realm;   // Absolute; bearer only.
+    std::string service;
+  };
+  struct Token {
+    std::string text;
+    absl::Time renew_at;
+  };
+
+  absl::StatusOr<Response> SendOnce(const Request& request, const Scope& scope,
+                                    const absl::Notification* stop);
+  absl::StatusOr<Response> Follow(Request request, Response response, const Scope& scope,
+                                  const absl::Notification* stop);
+  bool IsRegistry(const Url& url, const Scope& scope) const;
+  // The header's value; nullopt where nothing is known or needed.
+  std::optional<std::string> Authorization(const Scope& scope) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Obeys the challenge of a 401. False: there is nothing more that could be shown.
+  absl::StatusOr<bool> Learn(const Response& refusal, const Request& request, const Scope& scope,
+                             const std::optional<std::string>& shown,
+                             const absl::Notification* stop) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status FetchToken(const Demand& demand, const Scope& scope, const Request& like,
+                          const absl::Notification* stop) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const PlainHttpHosts plain_http_;
+  const AuthFile auth_;
+  HttpTransport* const transport_;
+  Waiter* const waiter_;
+  mutable absl::Mutex mutex_;
+  std::map<std::string, Demand> demands_ ABSL_GUARDED_BY(mutex_);  // By registry.
+  std::map<std::string, Token> tokens_ ABSL_GUARDED_BY(mutex_);    // By registry and scope.
+};
+
+}  // namespace manyarch::registry

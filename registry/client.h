@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "common/base/backoff.h"
+#include "registry/auth_file.h"
+#include "registry/authorizer.h"
+#include "registry/http.h"
+#include "registry/manifest.h"
+#include "registry/reference.h"
+#include "registry/retry.h"
+
+namespace manyarch::registry {
+
+struct ClientOptions {
+  std::vector<std::string> plain_http;  // "host" or "host:port": spoken to without TLS.
+  AuthFile auth;
+  Backoff backoff{absl::Milliseconds(200), absl::Seconds(20), 2.0};
+  RetryBudget budget{absl::Minutes(3)};  // Per operation.
+  absl::Duration connect_timeout = absl::Seconds(10);
+  absl::Duration request_timeout = absl::Seconds(60);
+};
+
+// What bounds one call, beside the client's own budget.
+struct CallOptions {
+  absl::Time deadline = absl::InfiniteFuture();
+};
+
+struct FetchedManifest {
+  std::string bytes;
+  Digest digest;           // Of the bytes.
+  std::string media_type;  // Of the parsed body.
+  Manifest manifest;
+};
+
+// The distribution API, as far as assembling images needs it. What fails for a moment is tried
+// again within the budget; a PUT only after a HEAD has shown that it did not land. Codes:
+// UNAUTHENTICATED, PERMISSION_DENIED and NOT_FOUND as the registry says; UNAVAILABLE: the budget is
+// spent on the network or on answers that may pass; CANCELLED: stopped; INVALID_ARGUMENT and
+// FAILED_PRECONDITION: trying again will not help. Messages quote the registry. Thread-safe.
+// Transport, waiter and `stop` (may be null) must outlive it; once `stop` is notified, every call
+// ends within about a second.
+class RegistryClient {
+ public:
+  RegistryClient(ClientOptions options, HttpTransport* transport, Waiter* waiter,
+                 const absl::Notification* stop);
+
+  // Whether the registry answers and takes the credentials.
+  absl::Status Ping(const std::string& registry, const CallOptions& call = {});
+  // By digest where the reference has one (what comes must have it), else by tag.
+  absl::StatusOr<FetchedManifest> GetManifest(const Reference& reference,
+                                              const CallOptions& call = {});
+  // The digest the reference points to; nullopt where there is nothing.
+  absl::StatusOr<std::optional<Digest>> HeadManifest(const Reference& reference,
+                                                     const CallOptions& call = {});
+  // Writes it under the reference's digest (which must be that of the bytes), else under its tag.
+  absl::Status PutManifest(const Reference& reference, const std::string& bytes,
+                           const std::string& media_type, const CallOptions& call = {});
+  // A small blob: a config. Size and digest are checked; larger than 4 MiB is refused.
+  absl::StatusOr<std::string> GetBlob(const Reference& repository, const Descriptor& blob,
+                                      const CallOptions& call = {});
+  // Whether pushing is allowed: opens an upload and gives it up again.
+  absl::Status CheckPush(const Reference& repository, const CallOptions& call = {});
+  // Deletes what the reference names. Absent already is fine.
+  absl::Status DeleteManifest(const Reference& reference, const CallOptions& call = {});
+
+ private:
+  Request MakeRequest(const std::string& method, std::string url) const;
+  std::string Url(const Reference& reference, absl::string_view kind, absl::string_view name) const;
+  Retrier MakeRetrier(const CallOptions& call) const;
+  // Sends until the answer is one that will not pass: returns it, whatever it says.
+  absl::StatusOr<Response> Exchange(const std::string& what, Request request, const Scope& scope,
+                                    Retrier& retrier);
+  // The error for an answer that was not hoped for.
+  absl::Status Refusal(const std::string& what, const Response& response, const Scope& scope) const;
+  absl::Status GiveUp(const std::string& what, const absl::Status& last, const absl::Status& why,
+                      const Retrier& retrier) const;
+
+  const ClientOptions options_;
+  Waiter* const waiter_;
+  const absl::Notification* const stop_;
+  Authorizer authorizer_;
+};
+
+}  // namespace manyarch::registry
