@@ -1,0 +1,56 @@
+#include "controller/store/schema.h"
+
+#include <array>
+
+#include "absl/strings/str_cat.h"
+
+namespace manyarch::controller {
+
+namespace {
+
+// Entry n brings version n to version n + 1. Entries are never changed once released, only added.
+constexpr std::array<const char*, 1> kMigrations = {
+    R"sql(
+      CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+      INSERT INTO meta VALUES ('epoch', 0);
+      CREATE TABLE jobs (
+        generation INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        idempotency_key TEXT NOT NULL UNIQUE,
+        request_hash TEXT NOT NULL,
+        project TEXT NOT NULL,
+        state INTEGER NOT NULL,
+        spec BLOB NOT NULL,
+        body BLOB NOT NULL
+      );
+      CREATE INDEX jobs_live ON jobs (generation) WHERE state <= 3;
+      CREATE TABLE workers (id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+      CREATE TABLE tags (
+        reference TEXT PRIMARY KEY,
+        generation INTEGER NOT NULL,
+        job_id TEXT NOT NULL
+      ) WITHOUT ROWID;
+    )sql",
+};
+
+}  // namespace
+
+absl::Status MigrateSchema(SQLite::Database& db) {
+  const int found = db.execAndGet("PRAGMA user_version").getInt();
+  const int wanted = static_cast<int>(kMigrations.size());
+  if (found > wanted) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the store has schema version ", found,
+                     ", written by a newer manyarch-controller; this one knows ", wanted,
+                     " at most. Run the newer program, or give another --state-dir"));
+  }
+  for (int version = found; version < wanted; ++version) {
+    SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
+    db.exec(kMigrations[static_cast<size_t>(version)]);
+    db.exec(absl::StrCat("PRAGMA user_version = ", version + 1));
+    transaction.commit();
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace manyarch::controller

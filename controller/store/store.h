@@ -1,0 +1,61 @@
+// What must survive a crash: jobs, workers, tag owners. Entities as rows, with a proto for a body.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "controller/core/farm.h"
+#include "controller/core/types.h"
+#include "manyarch/v1/farm.pb.h"
+#include "manyarch/v1/types.pb.h"
+
+namespace manyarch::controller {
+
+// One transaction. Pointers are borrowed for the length of the call.
+struct Batch {
+  std::vector<const core::Job*> jobs;
+  std::vector<const core::Worker*> workers;
+  std::vector<std::pair<std::string, core::TagOwner>> tags;
+
+  bool empty() const { return jobs.empty() && workers.empty() && tags.empty(); }
+};
+
+// Where a job's idempotency key was seen before.
+struct KnownSubmission {
+  std::string job_id;
+  std::string request_hash;
+};
+
+// Thread-safe. One process owns a store at a time: every opening raises the epoch, and a commit
+// under an older epoch is refused.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // The live jobs, all workers and all tag owners.
+  virtual absl::StatusOr<core::FarmState> Load() = 0;
+
+  // All or nothing, durable on return. RESOURCE_EXHAUSTED: the disk is full. ABORTED: another
+  // controller has taken over the store. After any error memory is ahead of the store: load again.
+  virtual absl::Status Commit(const Batch& batch) = 0;
+
+  // By id or unique prefix of one. NOT_FOUND, or INVALID_ARGUMENT when several jobs match.
+  virtual absl::StatusOr<v1::Job> GetJob(absl::string_view id_or_prefix) = 0;
+  // Newest first.
+  virtual absl::StatusOr<std::vector<v1::Job>> ListJobs(const v1::ListJobsRequest& request) = 0;
+  virtual absl::StatusOr<std::optional<KnownSubmission>> FindSubmission(absl::string_view key) = 0;
+  // The job that an attempt belongs to. NOT_FOUND where there is none.
+  virtual absl::StatusOr<v1::Job> FindJobOfAttempt(absl::string_view attempt_id) = 0;
+};
+
+// Opens or creates `path` (SQLite: WAL, synchronous=FULL), migrates an older schema forward,
+// refuses a newer one.
+absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path);
+
+}  // namespace manyarch::controller
