@@ -60,8 +60,9 @@ export DEBIAN_FRONTEND=noninteractive
 # there before is left as it is.
 unit=/etc/systemd/system/docker-registry.service
 masked=
-if printf '%s\n' "${missing[@]}" | grep -qx docker-registry && [ -d /run/systemd/system ] &&
+if printf '%s\n' "${missing[@]}" | grep -qx docker-registry &&
   [ ! -e "$unit" ] && [ ! -L "$unit" ]; then
+  as_root mkdir -p "${unit%/*}"
   as_root ln -s /dev/null "$unit"
   masked=yes
   trap 'as_root rm -f "$unit"' EXIT
@@ -77,8 +78,8 @@ install
 if [ -n "$masked" ]; then
   as_root rm -f "$unit"
   trap - EXIT
-  as_root systemctl daemon-reload
-  as_root systemctl disable --quiet docker-registry.service || true
+  as_root rm -f "${unit%/*}/multi-user.target.wants/docker-registry.service"
+  if [ -d /run/systemd/system ]; then as_root systemctl daemon-reload; fi
   echo "docker-registry is installed but not started as a service;" \
     "'systemctl enable --now docker-registry' would do that."
 fi

@@ -22,7 +22,7 @@ expect_code 3
 expect_err "$controller_address"
 
 start_controller
-wait_for 30 "the worker to be back" worker_joined one
+wait_for 30 "the worker to be back" worker_is_connected one
 release
 rc=0
 wait "${pids[build]}" || rc=$?

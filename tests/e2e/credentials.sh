@@ -22,7 +22,7 @@ for wrong in "farm:wrong" ""; do
   run "$manyarch" build "${job_args[@]}"
   expect_code 4
   expect_err "$registry" '401|UNAUTHORIZED|authentication required'
-  expect_equal "jobs" 0 "$("$manyarch" jobs --format json | jq '[.. | objects | select(has("spec"))] | length')"
+  expect_equal "jobs" 0 "$(job_count)"
   stop controller
 done
 

@@ -157,12 +157,7 @@ start_farm() {
   start_registry
   start_controller
   start_worker one --slots 2
-  wait_for 60 "the worker to join" worker_joined one
-}
-
-worker_joined() {
-  "$manyarch" workers --format json |
-    jq -e --arg name "$1" '.. | objects | select(.name? == $name)' >/dev/null
+  wait_for 60 "the worker to join" worker_is_connected one
 }
 
 base_image() {
@@ -266,8 +261,8 @@ unpack_image() {
 # --- What the farm says of itself -------------------------------------------------------------------
 
 # The newest job's id.
-newest_job() { "$manyarch" jobs --format json | jobs_in | head -n1; }
-jobs_in() { jq -r '.. | objects | select(has("spec")) | .id'; }
+newest_job() { "$manyarch" jobs --format json | jq -r ".jobs[0].id"; }
+job_count() { "$manyarch" jobs --format json | jq ".jobs | length"; }
 
 # "JOB_STATE_FAILED" and "failed" alike as "failed".
 normal() { tr '[:upper:]' '[:lower:]' | sed -E 's/^[a-z_]*_(state|class)_//'; }

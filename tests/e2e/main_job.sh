@@ -32,9 +32,7 @@ done
 [[ $(od -An -tx1 -j18 -N2 "$work/arm64/hello") = " b7 00" ]] || fail "the arm64 program is no arm64 ELF file"
 
 log "afterwards it can be looked up"
-run "$manyarch" jobs --format json
-expect_code 0
-job=$(jq -r '[.. | objects | select(has("spec")) | .id][0]' "$out")
+job=$(newest_job)
 expect_equal "state" succeeded "$(job_state)"
 expect_equal "workers of the attempts" "one one" "$(attempts | jq -r '.worker' | xargs)"
 run "$manyarch" show "$job"

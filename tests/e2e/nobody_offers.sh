@@ -6,7 +6,7 @@ begin
 start_registry
 start_controller
 start_worker one --platforms linux/amd64
-wait_for 60 "the worker to join" worker_joined one
+wait_for 60 "the worker to join" worker_is_connected one
 
 mkdir "$work/context"
 printf 'FROM scratch\nCOPY Containerfile /\n' >"$work/context/Containerfile"

@@ -7,8 +7,8 @@ start_registry
 start_controller --heartbeat 1 --suspect-after 2 --lost-after 4
 start_worker one --platforms linux/amd64,linux/arm64
 start_worker two --platforms linux/amd64,linux/arm64
-wait_for 60 "worker one to join" worker_joined one
-wait_for 60 "worker two to join" worker_joined two
+wait_for 60 "worker one to join" worker_is_connected one
+wait_for 60 "worker two to join" worker_is_connected two
 base_image
 waiting_context "$work/context"
 

@@ -31,7 +31,7 @@ waiting_context "$work/context"
 submit -t "$registry/demo/app:2.0" "${args[@]}"
 wait_for 90 "the build to run" sleeping 1
 start_worker two
-wait_for 60 "worker two to join" worker_joined two
+wait_for 60 "worker two to join" worker_is_connected two
 pid=${pids[one]}
 kill -TERM "$pid"
 wait_for 20 "the worker to say that it drains" worker_is_draining one

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -23,14 +24,15 @@ Command Sh(std::string script) {
   return command;
 }
 
-// Whether the process is gone before a generous deadline.
+// Whether the process is gone, or waits only for its new parent to reap it, before a generous deadline.
 bool Gone(pid_t pid) {
   const absl::Time end = absl::Now() + absl::Seconds(30);
-  while (kill(pid, 0) == 0) {
-    if (absl::Now() > end) return false;
+  while (absl::Now() < end) {
+    const auto stat = ReadFile(absl::StrCat("/proc/", pid, "/stat"));
+    if (!stat.ok() || absl::StrContains(*stat, ") Z ")) return true;
     absl::SleepFor(absl::Milliseconds(5));
   }
-  return true;
+  return false;
 }
 
 TEST(RunCommand, KeepsOutputAndErrorsApartAndTellsTheExitCode) {
