@@ -14,11 +14,12 @@ namespace manyarch {
 
 // What to start. argv only, never a shell.
 struct Command {
-  std::vector<std::string> argv;                // argv[0] without a '/' is looked up on PATH.
-  std::optional<std::vector<std::string>> env;  // "NAME=value" each; absent: this process's own.
-  std::string cwd;                              // Empty: this process's own.
+  std::vector<std::string> argv = {};  // argv[0] without a '/' is looked up on PATH.
+  std::optional<std::vector<std::string>> env =
+      {};                // "NAME=value" each; absent: this process's own.
+  std::string cwd = {};  // Empty: this process's own.
   // A directory to become the process's root; argv[0] is then a path in it.
-  std::string chroot;
+  std::string chroot = {};
   // Own PID and mount namespaces with a /proc of their own (needs root). A small first process of
   // this program reaps orphans and ends with the command; when it ends, however that is, the kernel
   // kills every process in the namespace and with the last one its mounts go. A command killed by

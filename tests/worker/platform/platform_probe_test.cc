@@ -1,0 +1,98 @@
+#include "worker/platform/platform_probe.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <map>
+
+#include "common/os/files.h"
+#include "common/os/subprocess.h"
+#include "worker/platform/tiny_program.h"
+
+namespace manyarch::worker {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Each program run by the emulator of its architecture, named directly: no binfmt needed.
+TEST(TinyProgram, EachRunsUnderTheEmulatorOfItsArchitecture) {
+  const std::map<std::string, std::string> emulators = {
+      {"amd64", "x86_64"},    {"386", "i386"},    {"arm64", "aarch64"},  {"arm", "arm"},
+      {"ppc64le", "ppc64le"}, {"s390x", "s390x"}, {"riscv64", "riscv64"}};
+  TempDir dir = *TempDir::Make();
+  int ran = 0;
+  for (const Platform& platform : PlatformsWithTinyProgram()) {
+    const auto emulator = FindProgram("qemu-" + emulators.at(platform.arch) + "-static");
+    if (!emulator.ok()) continue;
+    for (const uint8_t code : {0, 42, 200}) {
+      ASSERT_TRUE(WriteFileAtomic(dir.path() + "/p", TinyProgram(platform, code), 0755).ok());
+      const auto result = RunCommand({.argv = {*emulator, dir.path() + "/p"}});
+      ASSERT_TRUE(result.ok()) << result.status();
+      EXPECT_EQ(result->exit.code, code) << ToString(platform) << ": " << result->err;
+    }
+    ++ran;
+  }
+  if (ran == 0) GTEST_SKIP() << "no qemu-user-static here";
+}
+
+TEST(TinyProgram, V7ProgramDoesNotRunOnAV6Processor) {
+  const auto emulator = FindProgram("qemu-arm-static");
+  if (!emulator.ok()) GTEST_SKIP() << "no qemu-user-static here";
+  TempDir dir = *TempDir::Make();
+  for (const std::string variant : {"v6", "v7"}) {
+    ASSERT_TRUE(
+        WriteFileAtomic(dir.path() + "/p", TinyProgram({"linux", "arm", variant}, 42), 0755).ok());
+    const RunResult result =
+        *RunCommand({.argv = {*emulator, "-cpu", "arm1136-r2", dir.path() + "/p"}});
+    EXPECT_EQ(result.exit.code == 42, variant == "v6");
+  }
+}
+
+TEST(TinyProgram, ThereIsNoneForOtherPlatforms) {
+  EXPECT_EQ(TinyProgram({"linux", "mips", ""}, 0), "");
+  EXPECT_EQ(TinyProgram({"windows", "amd64", ""}, 0), "");
+}
+
+TEST(IsNative, FollowsTheMachinesFamily) {
+  EXPECT_TRUE(IsNative({"linux", "amd64", ""}, "x86_64", false));
+  EXPECT_TRUE(IsNative({"linux", "386", ""}, "x86_64", false));
+  EXPECT_FALSE(IsNative({"linux", "arm64", ""}, "x86_64", false));
+  EXPECT_TRUE(IsNative({"linux", "arm64", ""}, "aarch64", false));
+  EXPECT_FALSE(IsNative({"linux", "arm", "v7"}, "aarch64", false));
+  EXPECT_TRUE(IsNative({"linux", "arm", "v7"}, "aarch64", true));
+  EXPECT_TRUE(IsNative({"linux", "arm", "v6"}, "armv7l", false));
+  EXPECT_TRUE(IsNative({"linux", "s390x", ""}, "s390x", false));
+  EXPECT_FALSE(IsNative({"linux", "amd64", ""}, "s390x", false));
+}
+
+class ProbeTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  }
+};
+
+TEST_F(ProbeTest, OffersTheMachinesOwnPlatformAndGivesAReasonForEachItRefuses) {
+  TempDir scratch = *TempDir::Make();
+  const auto result = ProbePlatforms(scratch.path());
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->offered.size() + result->refused.size(), PlatformsWithTinyProgram().size());
+  utsname host = {};
+  uname(&host);
+  bool own = false;
+  for (const FoundPlatform& found : result->offered) {
+    own = own || (found.platform == NormalPlatform("linux", host.machine, "") && !found.emulated);
+  }
+  EXPECT_TRUE(own);
+  for (const MissingPlatform& missing : result->refused) {
+    EXPECT_THAT(missing.reason,
+                HasSubstr("running a " + ToString(missing.platform) + " program: "));
+    EXPECT_THAT(missing.reason, HasSubstr("qemu-user-static"));
+  }
+  EXPECT_EQ(*RunChecked({.argv = {"find", scratch.path(), "-mindepth", "1"}}), "");
+}
+
+}  // namespace
+}  // namespace manyarch::worker

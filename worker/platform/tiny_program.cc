@@ -1,0 +1,183 @@
+#include "worker/platform/tiny_program.h"
+
+#include <elf.h>
+
+#include <array>
+
+namespace manyarch::worker {
+
+namespace {
+
+struct Architecture {
+  const char* arch;
+  const char* variant;
+  uint16_t machine;  // e_machine
+  uint32_t flags;    // e_flags
+  int bits;
+  bool big_endian;
+  // Machine code of exit(code), in memory order.
+  std::string (*exit_code)(uint8_t code);
+};
+
+template <size_t N>
+std::string Bytes(const std::array<int, N>& bytes) {
+  return std::string(bytes.begin(), bytes.end());
+}
+
+// bf imm32       mov $code, %edi
+// b8 3c 00 00 00 mov $60, %eax       (__NR_exit)
+// 0f 05          syscall
+std::string ExitAmd64(uint8_t code) {
+  return Bytes(std::array{0xbf, int{code}, 0, 0, 0, 0xb8, 0x3c, 0, 0, 0, 0x0f, 0x05});
+}
+
+// bb imm32       mov $code, %ebx
+// b8 01 00 00 00 mov $1, %eax        (__NR_exit)
+// cd 80          int $0x80
+std::string Exit386(uint8_t code) {
+  return Bytes(std::array{0xbb, int{code}, 0, 0, 0, 0xb8, 0x01, 0, 0, 0, 0xcd, 0x80});
+}
+
+std::string Little32(uint32_t word) {
+  std::string bytes;
+  for (int i = 0; i < 4; ++i) bytes.push_back(static_cast<char>(word >> (8 * i)));
+  return bytes;
+}
+
+// d2800000 | code << 5   movz x0, #code
+// d2800ba8               movz x8, #93      (__NR_exit)
+// d4000001               svc #0
+std::string ExitArm64(uint8_t code) {
+  return Little32(0xd2800000u | uint32_t{code} << 5) + Little32(0xd2800ba8) + Little32(0xd4000001);
+}
+
+// e3000000 | code   movw r0, #code         (not in v6)
+// e3a07001          mov r7, #1             (__NR_exit)
+// ef000000          svc #0
+std::string ExitArmV7(uint8_t code) {
+  return Little32(0xe3000000u | code) + Little32(0xe3a07001) + Little32(0xef000000);
+}
+
+// e3a00000 | code   mov r0, #code
+// e6ef0070          uxtb r0, r0            (not in v5)
+// e3a07001          mov r7, #1             (__NR_exit)
+// ef000000          svc #0
+std::string ExitArmV6(uint8_t code) {
+  return Little32(0xe3a00000u | code) + Little32(0xe6ef0070) + Little32(0xe3a07001) +
+         Little32(0xef000000);
+}
+
+// 38600000 | code   li r3, code
+// 38000001          li r0, 1               (__NR_exit)
+// 44000002          sc
+std::string ExitPpc64le(uint8_t code) {
+  return Little32(0x38600000u | code) + Little32(0x38000001) + Little32(0x44000002);
+}
+
+// a7 29 00 code     lghi %r2, code
+// 0a 01             svc 1                  (__NR_exit)
+std::string ExitS390x(uint8_t code) {
+  return Bytes(std::array{0xa7, 0x29, 0x00, int{code}, 0x0a, 0x01});
+}
+
+// 00000513 | code << 20   li a0, code
+// 05d00893                li a7, 93        (__NR_exit)
+// 00000073                ecall
+std::string ExitRiscv64(uint8_t code) {
+  return Little32(0x00000513u | uint32_t{code} << 20) + Little32(0x05d00893) + Little32(0x00000073);
+}
+
+constexpr uint32_t kArmEabi5 = 0x05000000;
+constexpr uint32_t kPpc64ElfV2 = 2;
+
+const Architecture kArchitectures[] = {
+    {"amd64", "", EM_X86_64, 0, 64, false, ExitAmd64},
+    {"386", "", EM_386, 0, 32, false, Exit386},
+    {"arm64", "", EM_AARCH64, 0, 64, false, ExitArm64},
+    {"arm", "v7", EM_ARM, kArmEabi5, 32, false, ExitArmV7},
+    {"arm", "v6", EM_ARM, kArmEabi5, 32, false, ExitArmV6},
+    {"ppc64le", "", EM_PPC64, kPpc64ElfV2, 64, false, ExitPpc64le},
+    {"s390x", "", EM_S390, 0, 64, true, ExitS390x},
+    {"riscv64", "", EM_RISCV, 0, 64, false, ExitRiscv64},
+};
+
+// Appends numbers in the byte order and word size of the target.
+class Writer {
+ public:
+  explicit Writer(const Architecture& a) : architecture_(a) {}
+
+  void Number(uint64_t value, int size) {
+    for (int i = 0; i < size; ++i) {
+      const int shift = 8 * (architecture_.big_endian ? size - 1 - i : i);
+      bytes_.push_back(static_cast<char>(value >> shift));
+    }
+  }
+  void Half(uint64_t value) { Number(value, 2); }
+  void Word(uint64_t value) { Number(value, 4); }
+  void Native(uint64_t value) { Number(value, architecture_.bits / 8); }
+  void Raw(const std::string& bytes) { bytes_ += bytes; }
+  std::string& bytes() { return bytes_; }
+
+ private:
+  const Architecture& architecture_;
+  std::string bytes_;
+};
+
+// One header, one segment that maps the whole file, the code.
+std::string Executable(const Architecture& a, const std::string& code) {
+  constexpr uint64_t kLoadAddress = 0x400000;
+  constexpr uint64_t kLargestPage = 0x10000;
+  const bool wide = a.bits == 64;
+  const uint64_t header_size = wide ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr);
+  const uint64_t segment_size = wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
+  const uint64_t file_size = header_size + segment_size + code.size();
+
+  Writer w(a);
+  w.Raw(ELFMAG);
+  w.Number(wide ? ELFCLASS64 : ELFCLASS32, 1);
+  w.Number(a.big_endian ? ELFDATA2MSB : ELFDATA2LSB, 1);
+  w.Number(EV_CURRENT, 1);
+  w.bytes().resize(EI_NIDENT);  // System V ABI, padding.
+  w.Half(ET_EXEC);
+  w.Half(a.machine);
+  w.Word(EV_CURRENT);
+  w.Native(kLoadAddress + header_size + segment_size);  // e_entry
+  w.Native(header_size);                                // e_phoff
+  w.Native(0);                                          // e_shoff
+  w.Word(a.flags);
+  w.Half(header_size);
+  w.Half(segment_size);
+  w.Half(1);  // e_phnum
+  w.Half(0);  // e_shentsize
+  w.Half(0);  // e_shnum
+  w.Half(0);  // e_shstrndx
+
+  w.Word(PT_LOAD);
+  if (wide) w.Word(PF_R | PF_X);
+  w.Native(0);             // p_offset
+  w.Native(kLoadAddress);  // p_vaddr
+  w.Native(kLoadAddress);  // p_paddr
+  w.Native(file_size);     // p_filesz
+  w.Native(file_size);     // p_memsz
+  if (!wide) w.Word(PF_R | PF_X);
+  w.Native(kLargestPage);  // p_align
+  w.Raw(code);
+  return w.bytes();
+}
+
+}  // namespace
+
+std::vector<Platform> PlatformsWithTinyProgram() {
+  std::vector<Platform> result;
+  for (const Architecture& a : kArchitectures) result.push_back({"linux", a.arch, a.variant});
+  return result;
+}
+
+std::string TinyProgram(const Platform& platform, uint8_t code) {
+  for (const Architecture& a : kArchitectures) {
+    if (platform == Platform{"linux", a.arch, a.variant}) return Executable(a, a.exit_code(code));
+  }
+  return "";
+}
+
+}  // namespace manyarch::worker
