@@ -1,0 +1,50 @@
+// Blobs by digest on the local disk.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "common/base/digest.h"
+#include "common/os/stop_token.h"
+#include "worker/cache/content_source.h"
+
+namespace manyarch::worker {
+
+// A cache: it may lose blobs at any time between calls, never gives wrong ones (bytes are checked
+// against their digest both when stored and when read, so nothing is synced to disk). Thread-safe;
+// one process at a time.
+class ContentCache {
+ public:
+  // Makes the directory and removes half-written blobs.
+  static absl::StatusOr<std::unique_ptr<ContentCache>> Open(const std::string& dir);
+
+  // NOT_FOUND where it is absent, or was damaged (then it is removed).
+  absl::StatusOr<std::string> Get(const Digest& digest);
+  bool Has(const Digest& digest) const;
+  // INVALID_ARGUMENT when bytes and digest differ.
+  absl::Status Put(const Digest& digest, absl::string_view bytes);
+
+  // Fetches those of `digests` that are absent here from `source`, in batches. Duplicates are fine.
+  absl::Status Ensure(absl::Span<const Digest> digests, ContentSource& source,
+                      const StopToken& stop);
+
+  // Removes the least recently used blobs until at most `limit_bytes` are left.
+  absl::Status Prune(int64_t limit_bytes);
+
+ private:
+  explicit ContentCache(std::string dir) : dir_(std::move(dir)) {}
+  std::string PathOf(const Digest& digest) const;
+
+  const std::string dir_;
+  absl::Mutex prune_mutex_;  // One pruning at a time; readers do not mind.
+};
+
+}  // namespace manyarch::worker
