@@ -1,0 +1,33 @@
+// What the operator says: flags, environment, config file, in that order of precedence.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/base/platform.h"
+#include "worker/platform/buildah_info.h"
+
+namespace manyarch::worker {
+
+struct Options {
+  std::string controller = "127.0.0.1:7460";
+  std::string state_dir = "/var/lib/manyarch/worker";
+  std::string name;  // The host name where nothing is said.
+  int slots = 1;
+  std::map<std::string, std::string> labels;
+  IsolationChoice isolation = IsolationChoice::kAuto;
+  absl::Duration drain_timeout = absl::Hours(6);
+  absl::Duration max_offline = absl::Hours(2);
+  std::vector<Platform> platforms;  // Empty: all that are found.
+  std::string log_level = "info";
+};
+
+// Fills `options`, or says on stdout or stderr what there is to say and returns the exit code: 0
+// after
+// --help and --version, 2 for what makes no sense.
+std::optional<int> ParseOptions(int argc, char** argv, Options* options);
+
+}  // namespace manyarch::worker

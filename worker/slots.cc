@@ -1,0 +1,79 @@
+#include "worker/slots.h"
+
+#include <utility>
+
+#include "worker/link/wire.h"
+
+namespace manyarch::worker {
+
+class Slots::Observer : public AttemptObserver {
+ public:
+  Observer(const Job& job, const Sink& sink) : job_(job), sink_(sink) {}
+
+  void OnState(v1::AttemptState state) override {
+    sink_.event(
+        core::AttemptStateChanged{job_.attempt.offer.attempt_id(), link::PhaseFromWire(state)});
+  }
+  void OnOutput(absl::string_view bytes) override {
+    job_.log->Append(bytes);
+    sink_.log_grew();
+  }
+
+ private:
+  const Job& job_;
+  const Sink& sink_;
+};
+
+Slots::Slots(int count, AttemptRunner* runner, Sink sink)
+    : runner_(runner), sink_(std::move(sink)), waiting_(static_cast<size_t>(count)) {
+  for (int i = 0; i < count; ++i) threads_.emplace_back([this, i] { RunSlot(i); });
+}
+
+Slots::~Slots() {
+  {
+    absl::MutexLock lock(&mutex_);
+    closing_ = true;
+    for (const auto& [id, stop] : stops_) stop->Stop("the worker is ending");
+    changed_.SignalAll();
+  }
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void Slots::Start(AttemptContext attempt, std::shared_ptr<link::LogSpool> log) {
+  absl::MutexLock lock(&mutex_);
+  auto stop = std::make_shared<StopToken>();
+  stops_[attempt.offer.attempt_id()] = stop;
+  const auto slot = static_cast<size_t>(attempt.slot);
+  waiting_[slot].push_back(Job{std::move(attempt), std::move(log), std::move(stop)});
+  changed_.SignalAll();
+}
+
+void Slots::Stop(const std::string& attempt_id, const std::string& reason) {
+  absl::MutexLock lock(&mutex_);
+  if (const auto it = stops_.find(attempt_id); it != stops_.end()) it->second->Stop(reason);
+}
+
+void Slots::RunSlot(int slot) {
+  while (true) {
+    Job job;
+    {
+      absl::MutexLock lock(&mutex_);
+      while (!HasWork(slot)) changed_.Wait(&mutex_);
+      if (closing_) return;
+      job = std::move(waiting_[slot].front());
+      waiting_[slot].pop_front();
+    }
+    Observer observer(job, sink_);
+    v1::Finished finished = runner_->Run(job.attempt, observer, *job.stop);
+    finished.set_attempt_id(job.attempt.offer.attempt_id());
+    finished.set_log_size(job.log->Seal());
+    {
+      absl::MutexLock lock(&mutex_);
+      stops_.erase(finished.attempt_id());
+    }
+    sink_.log_grew();
+    sink_.event(core::AttemptFinished{link::FromWire(finished)});
+  }
+}
+
+}  // namespace manyarch::worker
