@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <system_error>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -72,9 +73,15 @@ bool HasControlCharacter(absl::string_view text) {
                      [](char c) { return absl::ascii_iscntrl(static_cast<unsigned char>(c)); });
 }
 
-absl::Status Explain(CURLcode code, absl::string_view detail, const Request& request,
+absl::Status Explain(CURL* easy, CURLcode code, absl::string_view detail, const Request& request,
                      const Url& url, const Exchange& exchange) {
   std::string words(detail.empty() ? curl_easy_strerror(code) : detail);
+  long os_error = 0;
+  if (code == CURLE_COULDNT_CONNECT &&
+      curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error) == CURLE_OK && os_error != 0) {
+    // curl says only that it could not.
+    words = std::generic_category().message(static_cast<int>(os_error));
+  }
   switch (code) {
     case CURLE_ABORTED_BY_CALLBACK:
       return absl::CancelledError("stopped while waiting for the registry");
@@ -194,7 +201,7 @@ absl::StatusOr<Response> CurlTransport::Send(const Request& request,
 
   const CURLcode code = curl_easy_perform(easy);
   if (code != CURLE_OK) {
-    absl::Status status = Explain(code, detail, request, url, exchange);
+    absl::Status status = Explain(easy, code, detail, request, url, exchange);
     GiveBack(std::move(handle));
     return status;
   }

@@ -38,7 +38,8 @@ absl::StatusOr<std::string> DecideMediaType(const json& body, absl::string_view 
   MA_ASSIGN_OR_RETURN(std::optional<std::string> written,
                       OptionalString(body, "mediaType", "the manifest"));
   const auto version = body.find("schemaVersion");
-  if (absl::StrContains(header, "manifest.v1+") || (version != body.end() && *version == 1)) {
+  if (absl::StrContains(header, "docker.distribution.manifest.v1+") ||
+      (version != body.end() && *version == 1)) {
     return RefuseSchema1();
   }
   if (version == body.end() || *version != 2) {
