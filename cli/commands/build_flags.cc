@@ -1,0 +1,142 @@
+#include "cli/commands/build_flags.h"
+
+#include "absl/strings/str_cat.h"
+#include "cli/commands/command.h"
+
+namespace manyarch::cli {
+
+namespace {
+
+struct RefusedFlag {
+  const char* names;
+  bool takes_value;
+  const char* why;  // What follows "--flag ".
+};
+
+constexpr char kNotYet[] = "is not supported yet";
+constexpr char kAlwaysPushed[] =
+    "is not for manyarch: images go to the registry that the tag names, to no other place";
+
+// What users of buildx, podman and buildah may write. Each is refused in words: a flag that is
+// taken and not heeded would give another image than the one asked for.
+constexpr RefusedFlag kRefused[] = {
+    {"--secret", true, kNotYet},
+    {"--ssh", true, kNotYet},
+    {"--cache-from", true, kNotYet},
+    {"--cache-to", true, kNotYet},
+    {"--build-context", true, kNotYet},
+    {"--annotation", true, kNotYet},
+    {"--squash", false, kNotYet},
+    {"--squash-all", false, kNotYet},
+    {"--timestamp", true, kNotYet},
+    {"--source-date-epoch", true, kNotYet},
+    {"--add-host", true, kNotYet},
+    {"--network", true, kNotYet},
+    {"--authfile", true, "is not supported yet: registry credentials are the controller's"},
+    {"--creds", true, "is not supported yet: registry credentials are the controller's"},
+    {"--immutable", false, kNotYet},
+    {"--detach-on-interrupt", false, kNotYet},
+    {"--provenance", true, "is not supported: lists hold images only, which every registry takes"},
+    {"--sbom", true, "is not supported: lists hold images only, which every registry takes"},
+    {"--attest", true, "is not supported: lists hold images only, which every registry takes"},
+    {"--load", false, kAlwaysPushed},
+    {"-o,--output", true, kAlwaysPushed},
+    {"--builder", true, "is not for manyarch: the farm is chosen with --controller"},
+    {"--farm", true, "is not for manyarch: the farm is chosen with --controller"},
+    {"--manifest", true, "is not for manyarch: name the manifest list with --tag"},
+    {"--ignorefile", true, kNotYet},
+    {"--shm-size", true, kNotYet},
+    {"--ulimit", true, kNotYet},
+    {"--cap-add", true, kNotYet},
+    {"--cap-drop", true, kNotYet},
+    {"--device", true, kNotYet},
+    {"--security-opt", true, kNotYet},
+    {"-v,--volume", true, kNotYet},
+    {"-m,--memory", true, kNotYet},
+    {"--cpus", true, kNotYet},
+    {"--env", true, kNotYet},
+    {"--tls-verify", true,
+     "is the controller's to know: start it with --plain-http HOST:PORT for a registry without "
+     "TLS"},
+};
+
+}  // namespace
+
+void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
+  const auto text = [&](const std::string& names, std::string& value, const std::string& help,
+                        const std::string& type) {
+    return command.add_option(names, value, help)->type_name(type);
+  };
+  const auto list = [&](const std::string& names, std::vector<std::string>& values,
+                        const std::string& help, const std::string& type) {
+    return command.add_option(names, values, help)->type_name(type)->allow_extra_args(false);
+  };
+  text("CONTEXT", flags.context, "The directory with the files to build", "");
+  text("-f,--file", flags.file, "The Containerfile (default: Containerfile, then Dockerfile)",
+       "PATH");
+  list("-t,--tag", flags.tags, "Tag to write, with its registry (repeatable)", "REGISTRY/NAME:TAG");
+  list("--platform,--platforms", flags.platforms,
+       "Platforms to build for (comma list, repeatable; default: this machine's)", "OS/ARCH,…");
+  list("--build-arg", flags.build_args,
+       "Value for an ARG (repeatable; without a value: from the environment)", "NAME[=VALUE]");
+  text("--target", flags.target, "Stop at this stage of the Containerfile", "STAGE");
+  list("--label", flags.labels, "Label of the images (repeatable)", "NAME=VALUE");
+  command.add_flag("--no-cache", flags.no_cache, "Build every step anew");
+  command.add_flag("--pull", flags.pull, "Look for newer base images");
+  text("--emulation", flags.emulation,
+       "never, fallback (where no native worker is) or allow (whenever that is sooner)", "POLICY")
+      ->check(CLI::IsMember({"never", "fallback", "allow"}));
+  text("--timeout", flags.timeout, "For one attempt at one platform (default 6h)", "DURATION");
+  command
+      .add_option("--max-attempts", flags.max_attempts, "Attempts for each platform (default 3)")
+      ->check(CLI::Range(1, 100))
+      ->type_name("N");
+  text("--unschedulable-after", flags.unschedulable_after,
+       "Fail when no worker can take it for so long (default 15m; 0: wait for ever)", "DURATION");
+  text("--arch-tags", flags.arch_tags,
+       "Per-architecture tags (default {tag}-{arch}); off writes none", "TEMPLATE");
+  text("--project", flags.project, "What the job is accounted to", "NAME");
+  command.add_flag("-d,--detach", flags.detach, "Print the job's id and leave it running");
+  text("--progress", flags.progress, "auto, tty, plain or quiet", "KIND")
+      ->check([](const std::string& value) -> std::string {
+        if (value == "rawjson") return "rawjson is not supported yet";
+        return CLI::IsMember({"auto", "tty", "plain", "quiet"})(value);
+      });
+  command.add_flag("-q,--quiet", flags.quiet, "Print the list's digest and nothing else");
+  text("--format", flags.format, "How to print the result: table or json", "FORMAT")
+      ->check([](const std::string& value) -> std::string {
+        if (value == "oci" || value == "docker") {
+          return absl::StrCat("the image format ", value,
+                              " cannot be chosen yet: lists and images are Docker v2s2");
+        }
+        return CLI::IsMember({"table", "json"})(value);
+      });
+  text("--iidfile", flags.iidfile, "Write the list's digest to this file", "FILE");
+  text("--metadata-file", flags.metadata_file, "Write digest and names to this file as JSON",
+       "FILE");
+  command
+      .add_flag_function(
+          "--push", [](int64_t) {}, "Taken for buildx's sake: manyarch always pushes")
+      ->group("");
+
+  for (const RefusedFlag& refused : kRefused) {
+    const std::string names = refused.names;
+    const std::string flag = names.substr(names.find("--"));
+    const std::string sentence = absl::StrCat(flag, " ", refused.why);
+    const auto note = [&flags, sentence] { flags.refused.push_back(sentence); };
+    if (refused.takes_value) {
+      command
+          .add_option_function<std::vector<std::string>>(
+              names, [note](const std::vector<std::string>&) { note(); }, "")
+          ->allow_extra_args(false)
+          ->group("");
+    } else {
+      command
+          .add_flag_function(
+              names, [note](int64_t) { note(); }, "")
+          ->group("");
+    }
+  }
+}
+
+}  // namespace manyarch::cli

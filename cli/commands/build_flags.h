@@ -1,0 +1,48 @@
+// The flags of `manyarch build`, and the job they ask for.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/statusor.h"
+#include "manyarch/v1/types.pb.h"
+
+namespace manyarch::cli {
+
+struct BuildFlags {
+  std::string context;
+  std::string file;
+  std::vector<std::string> tags;
+  std::vector<std::string> platforms;
+  std::vector<std::string> build_args;
+  std::string target;
+  std::vector<std::string> labels;
+  bool no_cache = false;
+  bool pull = false;
+  std::string emulation;
+  std::string timeout;
+  int max_attempts = 0;
+  std::string unschedulable_after;
+  std::string arch_tags;
+  std::string project = "default";
+  bool detach = false;
+  std::string progress = "auto";
+  bool quiet = false;
+  std::string format = "table";
+  std::string iidfile;
+  std::string metadata_file;
+  std::vector<std::string> refused;  // Flags given that manyarch does not have (yet): sentences.
+};
+
+// Adds the flags, those that are refused included, so that these are told apart from misspelt ones.
+void AddBuildFlags(CLI::App& command, BuildFlags& flags);
+
+// The job asked for, all but its context. INVALID_ARGUMENT says which flag is wrong and how.
+// `getenv` answers for --build-arg NAME (null: not set); `machine` is this machine's (uname -m).
+absl::StatusOr<v1::JobSpec> SpecFromFlags(const BuildFlags& flags,
+                                          const std::function<const char*(const char*)>& getenv,
+                                          const std::string& machine);
+
+}  // namespace manyarch::cli

@@ -1,0 +1,159 @@
+// SpecFromFlags: all that can be wrong with the flags is found here, before anything is sent.
+#include <set>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/time/time.h"
+#include "cli/commands/build_flags.h"
+#include "common/base/platform.h"
+#include "common/base/status_macros.h"
+#include "registry/reference.h"
+
+namespace manyarch::cli {
+
+namespace {
+
+absl::StatusOr<absl::Duration> ParseDuration(const std::string& flag, const std::string& text) {
+  absl::Duration duration;
+  int64_t seconds = 0;
+  if (absl::SimpleAtoi(text, &seconds)) {
+    duration = absl::Seconds(seconds);
+  } else if (!absl::ParseDuration(text, &duration)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(flag, " '", text, "' is not a duration: write it like 90s, 15m or 1h30m"));
+  }
+  if (duration < absl::ZeroDuration() || duration > absl::Hours(24 * 365)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(flag, " '", text, "' is out of range: use 0 to 8760h"));
+  }
+  return duration;
+}
+
+void SetDuration(absl::Duration from, google::protobuf::Duration* to) {
+  to->set_seconds(absl::ToInt64Seconds(from));
+  to->set_nanos(static_cast<int32_t>(
+      absl::ToInt64Nanoseconds(from - absl::Seconds(absl::ToInt64Seconds(from)))));
+}
+
+absl::Status AddTags(const BuildFlags& flags, v1::JobSpec& spec) {
+  if (flags.tags.empty()) {
+    return absl::InvalidArgumentError(
+        "no tag given: name the image with -t, e.g. -t 127.0.0.1:5000/demo/hello:1.0");
+  }
+  std::set<std::string> seen;
+  for (const std::string& tag : flags.tags) {
+    auto reference = registry::ParseTagReference(tag);
+    MA_RETURN_IF_ERROR(Annotate(reference.status(), "--tag"));
+    // The same tag twice is one tag.
+    if (seen.insert(reference->ToString()).second) spec.add_tags(reference->ToString());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AddPlatforms(const BuildFlags& flags, const std::string& machine, v1::JobSpec& spec) {
+  std::vector<std::string> wanted = flags.platforms;
+  if (wanted.empty()) wanted.push_back(absl::StrCat("linux/", machine));
+  auto platforms = ParsePlatformList(wanted);
+  MA_RETURN_IF_ERROR(Annotate(platforms.status(), "--platform"));
+  for (const Platform& platform : *platforms) {
+    v1::Platform& to = *spec.add_platforms()->mutable_platform();
+    to.set_os(platform.os);
+    to.set_arch(platform.arch);
+    to.set_variant(platform.variant);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AddOptions(const BuildFlags& flags,
+                        const std::function<const char*(const char*)>& getenv,
+                        v1::BuildOptions& options) {
+  const auto split = [](const std::string& text) {
+    const size_t equals = text.find('=');
+    return std::make_pair(text.substr(0, equals),
+                          equals == std::string::npos ? "" : text.substr(equals + 1));
+  };
+  for (const std::string& arg : flags.build_args) {
+    auto [name, value] = split(arg);
+    if (name.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--build-arg '", arg, "' has no name: write it NAME=VALUE"));
+    }
+    if (arg.find('=') == std::string::npos) {
+      // As with docker: a name alone passes on this environment's value, where there is one.
+      const char* from_environment = getenv(name.c_str());
+      if (from_environment == nullptr) continue;
+      value = from_environment;
+    }
+    v1::NameValue& to = *options.add_build_args();
+    to.set_name(name);
+    to.set_value(value);
+  }
+  for (const std::string& label : flags.labels) {
+    const auto [name, value] = split(label);
+    if (name.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--label '", label, "' has no name: write it NAME=VALUE"));
+    }
+    v1::NameValue& to = *options.add_labels();
+    to.set_name(name);
+    to.set_value(value);
+  }
+  options.set_target(flags.target);
+  options.set_no_cache(flags.no_cache);
+  options.set_pull(flags.pull);
+  return absl::OkStatus();
+}
+
+absl::Status SetArchTags(const BuildFlags& flags, v1::JobSpec& spec) {
+  if (flags.arch_tags.empty()) return absl::OkStatus();
+  spec.set_arch_tag_template(flags.arch_tags);
+  if (flags.arch_tags == "off") return absl::OkStatus();
+  const std::string example =
+      absl::StrReplaceAll(flags.arch_tags, {{"{tag}", "t"}, {"{arch}", "a"}});
+  if (flags.arch_tags.find("{arch}") == std::string::npos || !registry::IsTag(example)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--arch-tags '", flags.arch_tags,
+                     "' makes no usable tags: write a template like {tag}-{arch}, or off"));
+  }
+  return absl::OkStatus();
+}
+
+v1::EmulationPolicy Emulation(const std::string& text) {
+  if (text == "never") return v1::EMULATION_POLICY_NEVER;
+  if (text == "fallback") return v1::EMULATION_POLICY_FALLBACK;
+  if (text == "allow") return v1::EMULATION_POLICY_ALLOW;
+  return v1::EMULATION_POLICY_UNSPECIFIED;
+}
+
+}  // namespace
+
+absl::StatusOr<v1::JobSpec> SpecFromFlags(const BuildFlags& flags,
+                                          const std::function<const char*(const char*)>& getenv,
+                                          const std::string& machine) {
+  if (!flags.refused.empty()) return absl::InvalidArgumentError(flags.refused.front());
+  v1::JobSpec spec;
+  spec.set_principal("anonymous");
+  spec.set_project(flags.project);
+  MA_RETURN_IF_ERROR(AddTags(flags, spec));
+  MA_RETURN_IF_ERROR(AddPlatforms(flags, machine, spec));
+  MA_RETURN_IF_ERROR(AddOptions(flags, getenv, *spec.mutable_options()));
+  MA_RETURN_IF_ERROR(SetArchTags(flags, spec));
+  spec.set_emulation(Emulation(flags.emulation));
+  spec.set_max_attempts(flags.max_attempts);
+  if (!flags.timeout.empty()) {
+    MA_ASSIGN_OR_RETURN(const absl::Duration timeout, ParseDuration("--timeout", flags.timeout));
+    if (timeout < absl::Seconds(1)) {
+      return absl::InvalidArgumentError("--timeout must be at least 1s");
+    }
+    SetDuration(timeout, spec.mutable_build_timeout());
+  }
+  if (!flags.unschedulable_after.empty()) {
+    MA_ASSIGN_OR_RETURN(const absl::Duration after,
+                        ParseDuration("--unschedulable-after", flags.unschedulable_after));
+    SetDuration(after, spec.mutable_unschedulable_after());
+  }
+  return spec;
+}
+
+}  // namespace manyarch::cli

@@ -1,0 +1,161 @@
+#include "cli/context/walk.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+
+namespace manyarch::cli {
+
+namespace {
+
+constexpr absl::string_view kIgnoreHint = "or list it in .containerignore";
+
+absl::Status Unreadable(absl::string_view path, int error) {
+  return absl::InvalidArgumentError(absl::StrCat("cannot read ", QuotedPath(path),
+                                                 " in the context: ", strerror(error),
+                                                 ". Make it readable, ", kIgnoreHint, "."));
+}
+
+const char* SpecialKind(mode_t mode) {
+  if (S_ISSOCK(mode)) return "a socket";
+  if (S_ISFIFO(mode)) return "a named pipe";
+  if (S_ISCHR(mode) || S_ISBLK(mode)) return "a device";
+  return "no file, directory or link";
+}
+
+absl::StatusOr<std::string> ReadLink(int directory, const std::string& name,
+                                     const std::string& shown) {
+  std::string target(4096, '\0');
+  while (true) {
+    const ssize_t n = readlinkat(directory, name.c_str(), target.data(), target.size());
+    if (n < 0) return Unreadable(shown, errno);
+    if (static_cast<size_t>(n) < target.size()) {
+      target.resize(static_cast<size_t>(n));
+      return target;
+    }
+    target.resize(target.size() * 2);
+  }
+}
+
+// One walk over one context.
+class Walk {
+ public:
+  explicit Walk(const ContextPlace& place) : place_(place) {}
+
+  // Fills `node` (a directory at `path`) from the open directory `fd`, which it takes.
+  absl::Status Fill(int fd, const std::string& path, Node& node) {
+    std::unique_ptr<DIR, int (*)(DIR*)> dir(fdopendir(fd), closedir);
+    if (dir == nullptr) {
+      const int error = errno;
+      close(fd);
+      return Unreadable(Shown(path), error);
+    }
+    std::vector<std::string> names;
+    errno = 0;
+    while (const dirent* entry = readdir(dir.get())) {
+      const absl::string_view name = entry->d_name;
+      if (name != "." && name != "..") names.emplace_back(name);
+    }
+    if (errno != 0) return Unreadable(Shown(path), errno);
+    std::sort(names.begin(), names.end());
+    for (std::string& name : names) {
+      const std::string child = path.empty() ? name : absl::StrCat(path, "/", name);
+      MA_ASSIGN_OR_RETURN(std::optional<Node> found, Visit(dirfd(dir.get()), child, name));
+      if (found.has_value()) node.children.push_back(*std::move(found));
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  std::string Shown(const std::string& path) const {
+    return path.empty() ? place_.directory : absl::StrCat(place_.directory, "/", path);
+  }
+
+  bool AlwaysHas(const std::string& path) const {
+    return std::find(place_.always.begin(), place_.always.end(), path) != place_.always.end();
+  }
+  bool AlwaysHasBelow(const std::string& path) const {
+    const std::string prefix = absl::StrCat(path, "/");
+    return std::any_of(place_.always.begin(), place_.always.end(),
+                       [&](const std::string& kept) { return absl::StartsWith(kept, prefix); });
+  }
+
+  absl::StatusOr<std::optional<Node>> Visit(int parent, const std::string& path,
+                                            const std::string& name) {
+    const bool ignored = place_.rules.Ignores(path) && !AlwaysHas(path);
+    struct stat info {};
+    if (fstatat(parent, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (ignored || errno == ENOENT) return std::nullopt;  // Gone since it was listed.
+      return Unreadable(Shown(path), errno);
+    }
+    Node node;
+    node.name = name;
+    node.mode = info.st_mode & 07777U;
+    if (S_ISDIR(info.st_mode)) {
+      if (ignored && !place_.rules.MayBringBackBelow(path) && !AlwaysHasBelow(path)) {
+        return std::nullopt;
+      }
+      node.kind = Node::Kind::kDirectory;
+      const int fd = openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+      if (fd < 0) {
+        if (ignored && !AlwaysHasBelow(path)) return std::nullopt;
+        return Unreadable(Shown(path), errno);
+      }
+      MA_RETURN_IF_ERROR(Fill(fd, path, node));
+      if (ignored && node.children.empty()) return std::nullopt;
+      return node;
+    }
+    if (ignored) return std::nullopt;
+    if (S_ISLNK(info.st_mode)) {
+      node.kind = Node::Kind::kSymlink;
+      MA_ASSIGN_OR_RETURN(node.target, ReadLink(parent, name, Shown(path)));
+      return node;
+    }
+    if (!S_ISREG(info.st_mode)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(QuotedPath(Shown(path)), " in the context is ", SpecialKind(info.st_mode),
+                       ": only files, directories and symbolic links can be sent. Remove it, ",
+                       kIgnoreHint, "."));
+    }
+    return node;
+  }
+
+  const ContextPlace& place_;
+};
+
+}  // namespace
+
+std::string QuotedPath(absl::string_view path) {
+  return absl::StrCat("'", absl::Utf8SafeCHexEscape(path), "'");
+}
+
+absl::StatusOr<Node> WalkContext(const ContextPlace& place) {
+  const int fd = open(place.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return Unreadable(place.directory, errno);
+  Node root;
+  root.kind = Node::Kind::kDirectory;
+  struct stat info {};
+  if (fstat(fd, &info) != 0) {
+    const int error = errno;
+    close(fd);
+    return Unreadable(place.directory, error);
+  }
+  root.mode = info.st_mode & 07777U;
+  MA_RETURN_IF_ERROR(Walk(place).Fill(fd, "", root));
+  return root;
+}
+
+}  // namespace manyarch::cli

@@ -1,0 +1,62 @@
+// Reading logs of attempts while they grow, over lost connections.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "cli/client.h"
+#include "cli/render/progress.h"
+#include "common/os/stop_token.h"
+
+namespace manyarch::cli {
+
+// Reads each attempt's log in a thread of its own, from offset 0 to its end: nothing twice, nothing
+// left out, however often the connection is lost between. Thread-safe.
+class LogFollower {
+ public:
+  struct Sink {
+    // Whole lines, from several threads at once.
+    std::function<void(const LogSource&, absl::string_view line)> on_line;
+    std::function<void(absl::string_view)> on_notice;
+  };
+
+  // `client` must outlive this.
+  LogFollower(Client& client, Sink sink);
+  ~LogFollower();  // Ends what is still being read.
+  LogFollower(const LogFollower&) = delete;
+  LogFollower& operator=(const LogFollower&) = delete;
+
+  // Starts reading unless this attempt is read already.
+  void Start(const LogSource& source);
+  // Waits until all that was started is read to the end; false when `patience` ran out first.
+  bool Drain(absl::Duration patience);
+
+ private:
+  void Read(const LogSource& source, Cancellation& cancellation);
+
+  Client& client_;
+  const Sink sink_;
+  StopToken stop_;
+  absl::Mutex mutex_;
+  std::set<std::string> started_ ABSL_GUARDED_BY(mutex_);
+  int running_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<std::unique_ptr<Cancellation>> cancellations_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::thread> threads_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Reads one log, following it or not, and hands on its bytes as they are, each once and in order.
+// Repeats broken calls until `stop` is given or the log's end is reached.
+absl::Status ReadLogOverOutages(Client& client, const std::string& attempt_id, bool follow,
+                                const StopToken& stop, Cancellation& cancellation,
+                                const std::function<void(absl::string_view)>& on_bytes,
+                                const std::function<void(absl::string_view)>& on_notice);
+
+}  // namespace manyarch::cli

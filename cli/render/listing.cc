@@ -1,0 +1,155 @@
+#include "cli/render/listing.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "cli/render/table.h"
+#include "cli/render/words.h"
+
+namespace manyarch::cli {
+
+namespace {
+
+std::string Offered(const v1::WorkerDescription& worker, bool emulated) {
+  std::vector<std::string> platforms;
+  for (const v1::OfferedPlatform& offered : worker.platforms()) {
+    if (offered.emulated() == emulated) platforms.push_back(PlatformText(offered.platform()));
+  }
+  return platforms.empty() ? "-" : absl::StrJoin(platforms, ",");
+}
+
+// "connected", "connected, draining"
+std::string WorkerStateText(const v1::Worker& worker) {
+  std::string text = Word(worker.state());
+  if (worker.admission() != v1::WORKER_ADMISSION_SCHEDULABLE &&
+      worker.admission() != v1::WORKER_ADMISSION_UNSPECIFIED) {
+    absl::StrAppend(&text, ", ", Word(worker.admission()));
+  }
+  return text;
+}
+
+std::string AttemptText(const v1::Attempt& attempt, absl::Time now) {
+  std::string text = absl::StrCat("    attempt ", attempt.number(), "  ", attempt.id(), "  ",
+                                  Word(attempt.state()), " on ", attempt.worker_name(), " (",
+                                  HowText(attempt.emulated()), ")");
+  const auto& start = attempt.has_accepted_at() ? attempt.accepted_at() : attempt.offered_at();
+  if (start.seconds() != 0) {
+    const absl::Time end = attempt.has_finished_at() ? ToTime(attempt.finished_at()) : now;
+    absl::StrAppend(&text, ", ", ShortDuration(end - ToTime(start)));
+  }
+  absl::StrAppend(&text, "\n");
+  if (attempt.has_failure()) {
+    absl::StrAppend(&text, "      ", SafeLine(attempt.failure().message()), "\n");
+  }
+  return text;
+}
+
+std::string BuildText(const v1::Build& build, absl::Time now) {
+  std::string text = absl::StrCat("  ", PlatformText(build.platform()),
+                                  build.optional() ? " (optional)" : "", ": ", Word(build.state()));
+  if (build.state() == v1::BUILD_STATE_WAITING && !build.waiting_reason().empty()) {
+    absl::StrAppend(&text, ": ", SafeLine(build.waiting_reason()));
+  }
+  if (build.state() == v1::BUILD_STATE_FAILED) {
+    absl::StrAppend(&text, ": ", SafeLine(build.failure().message()));
+  }
+  absl::StrAppend(&text, "\n");
+  if (build.has_image()) {
+    absl::StrAppend(&text, "    image  ", build.image().repository(), "@", build.image().digest(),
+                    "\n");
+  }
+  for (const v1::Attempt& attempt : build.attempts()) {
+    absl::StrAppend(&text, AttemptText(attempt, now));
+  }
+  for (const std::string& warning : build.warnings()) {
+    absl::StrAppend(&text, "    warning: ", SafeLine(warning), "\n");
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string JobsTable(const v1::ListJobsResponse& jobs, absl::Time now) {
+  std::vector<std::vector<std::string>> rows = {{"ID", "STATE", "AGE", "PLATFORMS", "TAGS"}};
+  for (const v1::Job& job : jobs.jobs()) {
+    rows.push_back({job.id(), Word(job.state()), Age(job.submitted_at(), now),
+                    absl::StrJoin(job.spec().platforms(), ",",
+                                  [](std::string* out, const v1::PlatformRequest& request) {
+                                    out->append(PlatformText(request.platform()));
+                                  }),
+                    absl::StrJoin(job.spec().tags(), ",")});
+  }
+  return AlignedTable(rows);
+}
+
+std::string JobText(const v1::Job& job, absl::Time now) {
+  std::vector<std::vector<std::string>> rows = {
+      {"Job", job.id()},
+      {"State", absl::StrCat(Word(job.state()), job.status_reason().empty() ? "" : ": ",
+                             SafeLine(job.status_reason()))},
+      {"Submitted", Age(job.submitted_at(), now)},
+  };
+  if (job.has_finished_at()) {
+    rows.push_back({"Finished", absl::StrCat(Age(job.finished_at(), now), ", after ",
+                                             ShortDuration(ToTime(job.finished_at()) -
+                                                           ToTime(job.submitted_at())))});
+  }
+  rows.push_back({"Project", job.spec().project()});
+  if (!job.intent().digest().empty()) rows.push_back({"Digest", job.intent().digest()});
+  for (const v1::TagResult& tag : job.tags()) {
+    const std::string note =
+        tag.note().empty() ? (tag.written() ? "written" : "not written") : SafeLine(tag.note());
+    rows.push_back({"Tag", absl::StrCat(tag.reference(), " (", note, ")")});
+  }
+  if (job.has_failure()) rows.push_back({"Failure", SafeLine(job.failure().message())});
+  std::string text = AlignedTable(rows);
+  for (const v1::Build& build : job.builds()) absl::StrAppend(&text, BuildText(build, now));
+  return text;
+}
+
+std::string WorkersTable(const v1::ListWorkersResponse& workers) {
+  std::vector<std::vector<std::string>> rows = {
+      {"NAME", "ID", "STATE", "NATIVE", "EMULATED", "SLOTS", "RUNNING", "VERSION"}};
+  for (const v1::Worker& worker : workers.workers()) {
+    const v1::WorkerDescription& self = worker.description();
+    rows.push_back({self.name(), self.id(), WorkerStateText(worker), Offered(self, false),
+                    Offered(self, true), absl::StrCat(self.slots()),
+                    absl::StrCat(worker.running_size()), self.version()});
+  }
+  return AlignedTable(rows);
+}
+
+std::string WorkerText(const v1::Worker& worker, absl::Time now) {
+  const v1::WorkerDescription& self = worker.description();
+  std::vector<std::vector<std::string>> rows = {
+      {"Worker", self.name()},
+      {"ID", self.id()},
+      {"State", WorkerStateText(worker)},
+      {"Last seen", Age(worker.last_seen_at(), now)},
+      {"Native", Offered(self, false)},
+      {"Emulated", Offered(self, true)},
+      {"Slots", absl::StrCat(self.slots())},
+      {"Running", worker.running().empty() ? "-" : absl::StrJoin(worker.running(), ", ")},
+      {"Version", self.version()},
+      {"buildah", self.buildah_version()},
+      {"Isolation", self.isolation()},
+      {"Pushes", self.push_by_digest() ? "by digest" : "to a staging tag"},
+  };
+  if (!worker.admission_reason().empty()) {
+    rows.insert(rows.begin() + 3, {"Because", SafeLine(worker.admission_reason())});
+  }
+  // A protobuf map has no order of its own.
+  std::vector<std::string> labels;
+  for (const auto& [name, value] : self.labels()) labels.push_back(absl::StrCat(name, "=", value));
+  std::sort(labels.begin(), labels.end());
+  if (!labels.empty()) rows.push_back({"Labels", absl::StrJoin(labels, ", ")});
+  for (const v1::RefusedPlatform& refused : self.refused()) {
+    rows.push_back({"Refuses", absl::StrCat(PlatformText(refused.platform()), ": ",
+                                            SafeLine(refused.reason()))});
+  }
+  return AlignedTable(rows);
+}
+
+}  // namespace manyarch::cli

@@ -1,0 +1,97 @@
+#include "cli/render/result.h"
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "cli/render/table.h"
+#include "cli/render/words.h"
+
+namespace manyarch::cli {
+
+namespace {
+
+// The attempt whose failure the build carries: the last one that failed.
+const v1::Attempt* FailedAttempt(const v1::Build& build) {
+  const v1::Attempt* found = nullptr;
+  for (const v1::Attempt& attempt : build.attempts()) {
+    if (attempt.has_failure()) found = &attempt;
+  }
+  return found;
+}
+
+std::string BuildFailureText(const v1::Job& job, const v1::Build& build) {
+  const std::string platform = PlatformText(build.platform());
+  const v1::Attempt* attempt = FailedAttempt(build);
+  std::string text = absl::StrCat(platform, " failed");
+  if (attempt != nullptr) {
+    absl::StrAppend(&text, " on ", attempt->worker_name(), " (", HowText(attempt->emulated()), ")");
+  }
+  absl::StrAppend(&text, build.optional() ? ", which was optional" : "", "\n");
+  // The build's failure may only sum up those of its attempts.
+  const v1::Failure& failure = build.failure();
+  const v1::Failure& detail =
+      failure.last_lines().empty() && attempt != nullptr ? attempt->failure() : failure;
+  if (!detail.step().empty()) absl::StrAppend(&text, "  step: ", SafeLine(detail.step()), "\n");
+  for (const std::string& line : detail.last_lines()) {
+    absl::StrAppend(&text, "  | ", SafeLine(line), "\n");
+  }
+  absl::StrAppend(&text, "  ", SafeLine(failure.message()), "\n");
+  if (attempt != nullptr) {
+    absl::StrAppend(&text, "  The whole log: manyarch logs ", job.id(), " --platform ", platform,
+                    "\n");
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string ResultText(const v1::Job& job) {
+  std::string text;
+  for (const v1::TagResult& tag : job.tags()) {
+    absl::StrAppend(&text, tag.reference(), "@", job.intent().digest());
+    if (!tag.written()) {
+      absl::StrAppend(&text, "  (tag not written",
+                      tag.note().empty() ? "" : absl::StrCat(": ", SafeLine(tag.note())), ")");
+    }
+    absl::StrAppend(&text, "\n");
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const v1::Build& build : job.builds()) {
+    const bool there = build.state() == v1::BUILD_STATE_SUCCEEDED;
+    rows.push_back({absl::StrCat("  ", PlatformText(build.platform())),
+                    there ? build.image().digest() : Word(build.state())});
+  }
+  return text + AlignedTable(rows);
+}
+
+std::string FailureText(const v1::Job& job) {
+  std::string text;
+  switch (job.state()) {
+    case v1::JOB_STATE_SUPERSEDED:
+      return absl::StrCat(
+          "job ", job.id(), " was superseded: ",
+          SafeLine(job.status_reason().empty() ? "a job submitted later has written its tag"
+                                               : job.status_reason()),
+          "\n");
+    case v1::JOB_STATE_CANCELLED:
+      return absl::StrCat("job ", job.id(), " was cancelled",
+                          job.failure().message().empty() ? "" : ": ",
+                          SafeLine(job.failure().message()), "\n");
+    default:
+      break;
+  }
+  bool told = false;
+  for (const v1::Build& build : job.builds()) {
+    if (build.state() != v1::BUILD_STATE_FAILED) continue;
+    text += BuildFailureText(job, build);
+    told = told || build.failure().message() == job.failure().message();
+  }
+  if (job.state() == v1::JOB_STATE_FAILED && !job.failure().message().empty() && !told) {
+    // In front, so that the platform, its step and its output stand last.
+    text =
+        absl::StrCat("job ", job.id(), " failed: ", SafeLine(job.failure().message()), "\n", text);
+  }
+  return text;
+}
+
+}  // namespace manyarch::cli

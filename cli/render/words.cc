@@ -1,0 +1,98 @@
+#include "cli/render/words.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+
+namespace manyarch::cli {
+
+namespace {
+
+// "JOB_STATE_SUCCEEDED" without "JOB_STATE_", in lower case. Newer controllers may send values that
+// have no name here.
+std::string WithoutPrefix(absl::string_view name, absl::string_view prefix) {
+  if (name.empty()) return "unknown";
+  absl::ConsumePrefix(&name, prefix);
+  if (name == "UNSPECIFIED") return "unknown";
+  return absl::AsciiStrToLower(name);
+}
+
+bool IsControl(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return (byte < 0x20 && c != '\t') || byte == 0x7f;
+}
+
+}  // namespace
+
+std::string Word(v1::JobState state) {
+  return WithoutPrefix(v1::JobState_Name(state), "JOB_STATE_");
+}
+std::string Word(v1::BuildState state) {
+  return WithoutPrefix(v1::BuildState_Name(state), "BUILD_STATE_");
+}
+std::string Word(v1::AttemptState state) {
+  return WithoutPrefix(v1::AttemptState_Name(state), "ATTEMPT_STATE_");
+}
+std::string Word(v1::WorkerState state) {
+  return WithoutPrefix(v1::WorkerState_Name(state), "WORKER_STATE_");
+}
+std::string Word(v1::WorkerAdmission admission) {
+  return WithoutPrefix(v1::WorkerAdmission_Name(admission), "WORKER_ADMISSION_");
+}
+
+std::string PlatformText(const v1::Platform& platform) {
+  std::string text = absl::StrCat(platform.os(), "/", platform.arch());
+  if (!platform.variant().empty()) absl::StrAppend(&text, "/", platform.variant());
+  return text;
+}
+
+std::string HowText(bool emulated) { return emulated ? "emulated" : "native"; }
+
+std::string ShortDuration(absl::Duration duration) {
+  const int64_t s = std::max<int64_t>(0, absl::ToInt64Seconds(duration));
+  if (s < 60) return absl::StrCat(s, "s");
+  if (s < 3600) return absl::StrFormat("%dm %02ds", s / 60, s % 60);
+  if (s < 86400) return absl::StrFormat("%dh %02dm", s / 3600, s / 60 % 60);
+  return absl::StrFormat("%dd %02dh", s / 86400, s / 3600 % 24);
+}
+
+absl::Time ToTime(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+std::string Age(const google::protobuf::Timestamp& time, absl::Time now) {
+  if (time.seconds() == 0) return "-";
+  const int64_t s = std::max<int64_t>(0, absl::ToInt64Seconds(now - ToTime(time)));
+  if (s < 60) return absl::StrCat(s, "s ago");
+  if (s < 3600) return absl::StrCat(s / 60, "m ago");
+  if (s < 2 * 86400) return absl::StrCat(s / 3600, "h ago");
+  return absl::StrCat(s / 86400, "d ago");
+}
+
+std::string SafeLine(absl::string_view line) {
+  std::string safe;
+  safe.reserve(line.size());
+  for (size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '\x1b' && i + 1 < line.size() && line[i + 1] == '[') {
+      // A control sequence: parameters, then one byte from '@' to '~'.
+      i += 2;
+      while (i < line.size() && (line[i] < '@' || line[i] > '~')) ++i;
+    } else if (line[i] == '\r' && i + 1 < line.size()) {
+      safe.clear();  // What a terminal would have drawn over.
+    } else if (!IsControl(line[i])) {
+      safe.push_back(line[i]);
+    }
+  }
+  return safe;
+}
+
+absl::string_view Truncated(absl::string_view text, size_t n) {
+  if (text.size() <= n) return text;
+  while (n > 0 && (static_cast<unsigned char>(text[n]) & 0xC0U) == 0x80U) --n;
+  return text.substr(0, n);
+}
+
+}  // namespace manyarch::cli

@@ -1,0 +1,37 @@
+// How states, times and platforms are written for people.
+#pragma once
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "google/protobuf/timestamp.pb.h"
+#include "manyarch/v1/types.pb.h"
+
+namespace manyarch::cli {
+
+// "succeeded", "waiting", …: the enum value's last word.
+std::string Word(v1::JobState state);
+std::string Word(v1::BuildState state);
+std::string Word(v1::AttemptState state);
+std::string Word(v1::WorkerState state);
+std::string Word(v1::WorkerAdmission admission);
+
+// "linux/arm/v7"
+std::string PlatformText(const v1::Platform& platform);
+// "native" or "emulated"
+std::string HowText(bool emulated);
+
+// "12s", "3m 05s", "2h 07m", "4d 03h"
+std::string ShortDuration(absl::Duration duration);
+// "3m ago"; "-" where the time is not set.
+std::string Age(const google::protobuf::Timestamp& time, absl::Time now);
+absl::Time ToTime(const google::protobuf::Timestamp& time);
+
+// One line that is safe to show: escape sequences and control characters are taken out, tabs kept.
+std::string SafeLine(absl::string_view line);
+
+// The first `n` bytes at most, never half a UTF-8 character.
+absl::string_view Truncated(absl::string_view text, size_t n);
+
+}  // namespace manyarch::cli

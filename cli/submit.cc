@@ -1,0 +1,77 @@
+#include "cli/submit.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "cli/context/upload.h"
+#include "common/base/backoff.h"
+#include "common/base/digest.h"
+#include "common/base/ids.h"
+#include "common/base/status_macros.h"
+
+namespace manyarch::cli {
+
+namespace {
+
+constexpr Backoff kBackoff{absl::Milliseconds(200), absl::Seconds(5), 2.0};
+constexpr absl::Duration kPatience = absl::Minutes(2);
+
+std::string Bytes(int64_t n) {
+  if (n < 10'000) return absl::StrCat(n, " B");
+  const double kib = static_cast<double>(n) / 1024;
+  return kib < 10'000 ? absl::StrFormat("%.0f KiB", kib) : absl::StrFormat("%.0f MiB", kib / 1024);
+}
+
+ContentCalls CallsOf(Client& client) {
+  return {[&client](const v1::FindMissingRequest& request) { return client.FindMissing(request); },
+          [&client](int64_t bytes,
+                    const std::function<absl::StatusOr<bool>(v1::UploadRequest&)>& next) {
+            // Even a slow line moves 64 KiB a second.
+            const absl::Duration timeout = absl::Minutes(5) + absl::Seconds(bytes >> 16);
+            return client.Upload(timeout, next);
+          }};
+}
+
+// Calls `step` until it succeeds, fails for good, or has failed for too long.
+template <typename T>
+absl::StatusOr<T> OverOutages(const std::function<absl::StatusOr<T>()>& step) {
+  const absl::Time start = absl::Now();
+  for (int retry = 0;; ++retry) {
+    absl::StatusOr<T> result = step();
+    const absl::Duration pause = kBackoff.Delay(retry, 0.5);
+    if (!IsUnreachable(result.status()) || absl::Now() + pause > start + kPatience) return result;
+    absl::SleepFor(pause);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<v1::Job> SubmitJob(Client& client, Progress& progress, const v1::JobSpec& spec,
+                                  const ContextTree& tree,
+                                  const std::function<void()>& before_submit) {
+  const auto send = [&](bool check_all) { return UploadTree(tree, check_all, CallsOf(client)); };
+  // A controller that never answered is most likely not running, or elsewhere: no use in waiting.
+  MA_RETURN_IF_ERROR(client.GetInfo().status());
+  MA_ASSIGN_OR_RETURN(UploadStats stats, OverOutages<UploadStats>([&] { return send(false); }));
+  progress.OnInfo(absl::StrCat("context: ", tree.files, " files, ", Bytes(tree.bytes), "; sent ",
+                               Bytes(stats.sent_bytes)));
+  v1::SubmitRequest request;
+  *request.mutable_spec() = spec;
+  request.set_request_hash(Digest::Of(DeterministicBytes(spec)).ToString());
+  request.set_idempotency_key(absl::StrFormat("%016x%016x", RandomBits(), RandomBits()));
+  before_submit();
+  const auto submit = [&]() -> absl::StatusOr<v1::SubmitResponse> {
+    return client.Submit(request);
+  };
+  auto response = OverOutages<v1::SubmitResponse>(submit);
+  if (absl::IsFailedPrecondition(response.status())) {
+    // The root may be there without all of its parts; if nothing was missing it is something else.
+    MA_ASSIGN_OR_RETURN(stats, OverOutages<UploadStats>([&] { return send(true); }));
+    if (stats.blobs > 0) response = OverOutages<v1::SubmitResponse>(submit);
+  }
+  MA_RETURN_IF_ERROR(response.status());
+  progress.OnInfo(absl::StrCat("job ", response->job().id()));
+  return response->job();
+}
+
+}  // namespace manyarch::cli
