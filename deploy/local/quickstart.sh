@@ -17,7 +17,7 @@ cd "$(dirname "$0")/../.."
 
 port=${MANYARCH_PORT:-7460}
 registry_port=${MANYARCH_REGISTRY_PORT:-5000}
-state=${MANYARCH_LOCAL_STATE:-/var/lib/manyarch/local}
+state=${MANYARCH_STATE_DIR:-/var/lib/manyarch/dev}
 controller=127.0.0.1:$port
 registry=127.0.0.1:$registry_port
 bin=$PWD/build/release/bin
@@ -116,12 +116,13 @@ start_farm() {
   fi
   stop_farm
   port_is_free "$port" MANYARCH_PORT
-  port_is_free "$registry_port" MANYARCH_REGISTRY_PORT
+  # A registry that is there already is used; anything else in its place is in the way.
+  curl -fs -o /dev/null "http://$registry/v2/" || port_is_free "$registry_port" MANYARCH_REGISTRY_PORT
   as_root mkdir -p "$state"
   # setsid: the farm outlives this terminal, and Ctrl-C here is not meant for it.
   as_root setsid --fork bash -c 'echo $$ >"$1/farm.pid"; log=$1/farm.log; shift
     exec "$@" >>"$log" 2>&1 </dev/null' - "$state" \
-    "$bin/manyarch" dev --state-dir "$state/farm" --listen "$controller" --registry-listen "$registry"
+    "$bin/manyarch" dev --state-dir "$state" --port "$port" --registry-port "$registry_port"
   for _ in $(seq 600); do
     if farm_is_ready; then
       say "# listening on $controller, registry on $registry"

@@ -5,7 +5,8 @@ begin
 registry=127.0.0.1:$(free_port)
 controller_address=127.0.0.1:$(free_port)
 export MANYARCH_CONTROLLER=$controller_address
-start dev "$manyarch" dev --state-dir "$work/dev" --listen "$controller_address" --registry-listen "$registry"
+start dev "$manyarch" dev --state-dir "$work/dev" \
+  --port "${controller_address##*:}" --registry-port "${registry##*:}"
 wait_for 90 "the farm to be ready" worker_count 1
 grep -qF "$controller_address" "$work/dev.log" || fail "it does not say where the controller is"
 grep -qF "$registry" "$work/dev.log" || fail "it does not say where the registry is"
@@ -26,7 +27,8 @@ wait_for 10 "every process to be gone" no_traces
 [ -z "$(ss -Hltn "sport = :${registry#*:}")" ] || fail "the registry still listens"
 
 log "a second start finds the first one's jobs and images"
-start dev "$manyarch" dev --state-dir "$work/dev" --listen "$controller_address" --registry-listen "$registry"
+start dev "$manyarch" dev --state-dir "$work/dev" \
+  --port "${controller_address##*:}" --registry-port "${registry##*:}"
 wait_for 90 "the farm to be ready again" worker_count 1
 job=$(newest_job)
 expect_equal "state of the job" succeeded "$(job_state)"
