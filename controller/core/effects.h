@@ -95,9 +95,10 @@ using Effect = std::variant<Answer, SendHelloAnswer, SendOffer, SendAbandon, Sen
 // The outcome of one or more steps.
 struct Effects {
   std::vector<Effect> out;
-  absl::btree_set<std::string> jobs;      // Changed; to be made durable.
-  absl::btree_set<std::string> progress;  // Changed in ways not worth a sync of their own.
-  absl::btree_set<std::string> workers;   // Changed; to be made durable.
+  absl::btree_set<std::string> jobs;           // Changed; to be made durable.
+  absl::btree_set<std::string> progress;       // Changed in ways not worth a sync of their own.
+  absl::btree_set<std::string> workers;        // Changed; to be made durable.
+  absl::btree_set<std::string> workers_shown;  // Changed in ways that are seen but not kept.
   absl::btree_set<std::string> tags;  // "repository:tag" whose owner changed; to be made durable.
 
   bool NeedsCommit() const { return !jobs.empty() || !workers.empty() || !tags.empty(); }

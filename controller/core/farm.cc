@@ -47,7 +47,7 @@ void Farm::Start(Now now, Effects& effects) {
     }
   }
   for (const auto& [id, worker] : pool_.all()) {
-    pool_.Reindex(worker);
+    Reindex(worker);
     At(now_.steady + options_.lost_after, WorkerTimer{id});
   }
   for (Job* job : in_order) {
@@ -183,6 +183,11 @@ std::optional<Farm::Place> Farm::FindAttempt(const std::string& attempt_id) {
 void Farm::Changed(Job& job) {
   ++job.revision;
   effects_->jobs.insert(job.id);
+}
+
+void Farm::Reindex(const Worker& worker) {
+  pool_.Reindex(worker);
+  effects_->workers_shown.insert(worker.description.id);
 }
 
 void Farm::Progressed(Job& job) {

@@ -155,6 +155,7 @@ class Farm {
   std::optional<Place> FindAttempt(const std::string& attempt_id);
   void Changed(Job& job);
   void Progressed(Job& job);
+  void Reindex(const Worker& worker);
   void At(absl::Time steady, Timer timer);
   template <typename E>
   void Emit(E effect) {

@@ -43,7 +43,7 @@ void Farm::Offer(Job& job, size_t build_index, const Placement& placement) {
   attempt.offered_at = now_.wall;
 
   placement.worker->occupied.insert(attempt.id);
-  pool_.Reindex(*placement.worker);
+  Reindex(*placement.worker);
   build.state = BuildRunning{};
   attempts_[attempt.id] = {&job, build_index, build.attempts.size()};
   At(now_.steady + options_.offer_timeout, AttemptTimer{attempt.id});
@@ -240,7 +240,7 @@ void Farm::Abandon(const Attempt& attempt, const std::string& reason) {
 void Farm::Vacate(const std::string& worker_id, const std::string& attempt_id) {
   Worker* worker = pool_.Find(worker_id);
   if (worker == nullptr || worker->occupied.erase(attempt_id) == 0) return;
-  pool_.Reindex(*worker);
+  Reindex(*worker);
   Dispatch(worker->description.platforms);
 }
 

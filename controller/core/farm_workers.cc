@@ -26,7 +26,7 @@ Worker* Farm::Heard(uint64_t session) {
   if (std::holds_alternative<WorkerSuspect>(worker->state)) {
     worker->state = WorkerConnected{session};
     At(now_.steady + options_.suspect_after, WorkerTimer{worker->description.id});
-    pool_.Reindex(*worker);
+    Reindex(*worker);
     Dispatch(worker->description.platforms);
   }
   return worker;
@@ -41,7 +41,7 @@ void Farm::On(const WorkerGone& event) {
   sessions_.erase(it);
   if (worker == nullptr || SessionOf(worker->description.id) != event.session) return;
   worker->state = WorkerSuspect{};
-  pool_.Reindex(*worker);
+  Reindex(*worker);
   At(worker->last_heard + options_.lost_after, WorkerTimer{worker->description.id});
 }
 
@@ -96,7 +96,7 @@ void Farm::On(const WorkerHello& event) {
   const size_t at = effects_->out.size();
   SendHelloAnswer answer{event.session, worker->epoch, Reconcile(*worker, event)};
   effects_->out.insert(effects_->out.begin() + static_cast<std::ptrdiff_t>(at), std::move(answer));
-  pool_.Reindex(*worker);
+  Reindex(*worker);
   WorkerChanged(*worker, before);
 }
 
@@ -108,7 +108,7 @@ std::vector<std::pair<std::string, Verdict>> Farm::Reconcile(Worker& worker,
   worker.occupied.clear();
   // All that it still runs holds its slots, before anything new is decided.
   for (const RunningAttempt& running : event.running) worker.occupied.insert(running.attempt_id);
-  pool_.Reindex(worker);
+  Reindex(worker);
 
   for (const RunningAttempt& running : event.running) {
     const std::optional<Place> place = FindAttempt(running.attempt_id);
@@ -143,7 +143,7 @@ void Farm::On(const WorkerDrains& event) {
     worker->admission = Admission::kDraining;
     worker->admission_reason = "the worker is stopping";
     effects_->workers.insert(worker->description.id);
-    pool_.Reindex(*worker);
+    Reindex(*worker);
     WorkerChanged(*worker, worker->description.platforms);
   }
   for (const std::string& attempt_id : event.hand_back) {
@@ -168,7 +168,7 @@ void Farm::CheckWorker(Worker& worker) {
   if (const auto* connected = std::get_if<WorkerConnected>(&worker.state)) {
     if (now_.steady >= suspect_at) {
       worker.state = WorkerSuspect{connected->session};
-      pool_.Reindex(worker);
+      Reindex(worker);
     } else {
       At(suspect_at, WorkerTimer{id});
       return;
@@ -188,7 +188,7 @@ void Farm::LoseWorker(Worker& worker) {
   worker.state = WorkerLost{};
   const absl::btree_set<std::string> occupied = std::move(worker.occupied);
   worker.occupied.clear();
-  pool_.Reindex(worker);
+  Reindex(worker);
   WorkerChanged(worker, worker.description.platforms);
   for (const std::string& attempt_id : occupied) {
     const std::optional<Place> place = FindAttempt(attempt_id);

@@ -79,7 +79,7 @@ core::AttemptState StateFromProto(const v1::Attempt& proto) {
   }
 }
 
-v1::Attempt ToProto(const core::Attempt& attempt) {
+v1::Attempt AttemptToProto(const core::Attempt& attempt) {
   v1::Attempt proto;
   proto.set_id(attempt.id);
   proto.set_number(attempt.number);
@@ -99,7 +99,7 @@ v1::Attempt ToProto(const core::Attempt& attempt) {
   return proto;
 }
 
-core::Attempt FromProto(const v1::Attempt& proto) {
+core::Attempt AttemptFromProto(const v1::Attempt& proto) {
   core::Attempt attempt;
   attempt.id = proto.id();
   attempt.number = proto.number();
@@ -115,7 +115,7 @@ core::Attempt FromProto(const v1::Attempt& proto) {
   return attempt;
 }
 
-v1::Build ToProto(const core::Build& build) {
+v1::Build BuildToProto(const core::Build& build) {
   v1::Build proto;
   *proto.mutable_platform() = ToProto(build.platform);
   proto.set_optional(build.optional);
@@ -139,7 +139,7 @@ v1::Build ToProto(const core::Build& build) {
                  },
              },
              build.state);
-  for (const core::Attempt& attempt : build.attempts) *proto.add_attempts() = ToProto(attempt);
+  for (const core::Attempt& attempt : build.attempts) *proto.add_attempts() = AttemptToProto(attempt);
   for (const std::string& warning : build.warnings) proto.add_warnings(warning);
   if (build.finished_at != absl::InfinitePast()) {
     *proto.mutable_finished_at() = ToProto(build.finished_at);
@@ -152,7 +152,7 @@ core::Build FromStored(const v1::Build& proto, const v1::StoredBuild& stored,
   core::Build build;
   build.platform = FromProto(proto.platform());
   build.optional = proto.optional();
-  for (const v1::Attempt& attempt : proto.attempts()) build.attempts.push_back(FromProto(attempt));
+  for (const v1::Attempt& attempt : proto.attempts()) build.attempts.push_back(AttemptFromProto(attempt));
   build.warnings.assign(proto.warnings().begin(), proto.warnings().end());
   if (proto.has_finished_at()) build.finished_at = FromProto(proto.finished_at());
   build.anchor = static_cast<core::Anchor>(stored.anchor());
@@ -300,7 +300,7 @@ v1::Job ToProto(const core::Job& job) {
                  },
              },
              job.state);
-  for (const core::Build& build : job.builds) *proto.add_builds() = ToProto(build);
+  for (const core::Build& build : job.builds) *proto.add_builds() = BuildToProto(build);
   for (const core::TagOutcome& tag : job.tags) {
     v1::TagResult& result = *proto.add_tags();
     result.set_reference(tag.ref.ToString());

@@ -1,0 +1,101 @@
+#include "controller/content/content_store.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/os/files.h"
+
+namespace manyarch::controller {
+
+namespace {
+
+absl::Status ErrnoStatus(absl::string_view doing, const std::string& path) {
+  const int error = errno;
+  const std::string text = absl::StrCat(doing, " ", path, ": ", std::strerror(error));
+  if (error == ENOSPC || error == EDQUOT) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(text, ". The controller's disk is full: free some space in its --state-dir"));
+  }
+  return absl::UnavailableError(text);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ContentStore>> ContentStore::Open(const std::string& directory) {
+  const std::string incoming = absl::StrCat(directory, "/incoming");
+  MA_RETURN_IF_ERROR(RemoveTree(incoming));
+  MA_RETURN_IF_ERROR(MakeDirs(incoming));
+  constexpr char kHex[] = "0123456789abcdef";
+  for (int i = 0; i < 256; ++i) {
+    MA_RETURN_IF_ERROR(MakeDirs(absl::StrCat(directory, "/sha256/", std::string(1, kHex[i / 16]),
+                                             std::string(1, kHex[i % 16]))));
+  }
+  return std::unique_ptr<ContentStore>(new ContentStore(directory));
+}
+
+std::string ContentStore::PathOf(const Digest& digest) const {
+  return absl::StrCat(directory_, "/sha256/", digest.hex().substr(0, 2), "/", digest.hex());
+}
+
+bool ContentStore::Has(const Digest& digest) const { return PathExists(PathOf(digest)); }
+
+absl::StatusOr<std::string> ContentStore::Get(const Digest& digest) const {
+  absl::StatusOr<std::string> bytes = ReadFile(PathOf(digest));
+  if (absl::IsNotFound(bytes.status())) {
+    return absl::NotFoundError(
+        absl::StrCat("the controller does not have the blob ", digest.ToString()));
+  }
+  return bytes;
+}
+
+absl::Status ContentStore::SyncAll() const {
+  const UniqueFd dir(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!dir.ok()) return ErrnoStatus("opening", directory_);
+  if (::syncfs(dir.get()) != 0) return ErrnoStatus("syncing", directory_);
+  return absl::OkStatus();
+}
+
+ContentStore::Upload::~Upload() {
+  for (const auto& [digest, path] : staged_) ::unlink(path.c_str());
+}
+
+absl::Status ContentStore::Upload::Add(const Digest& digest, absl::string_view bytes) {
+  if (Digest::Of(bytes) != digest) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the ", bytes.size(), " bytes sent as ", digest.ToString(),
+                     " have another digest; they changed on the way"));
+  }
+  if (store_->Has(digest)) return absl::OkStatus();
+  int64_t number = 0;
+  {
+    absl::MutexLock lock(&store_->mutex_);
+    number = ++store_->last_staged_;
+  }
+  const std::string path = absl::StrCat(store_->directory_, "/incoming/", number);
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+  if (!file.ok()) return ErrnoStatus("creating", path);
+  staged_.emplace_back(digest, path);
+  if (!WriteAll(file.get(), bytes).ok()) return ErrnoStatus("writing", path);
+  return absl::OkStatus();
+}
+
+absl::Status ContentStore::Upload::Commit() {
+  if (staged_.empty()) return absl::OkStatus();
+  MA_RETURN_IF_ERROR(store_->SyncAll());
+  for (const auto& [digest, path] : staged_) {
+    if (std::rename(path.c_str(), store_->PathOf(digest).c_str()) != 0) {
+      return ErrnoStatus("storing", path);
+    }
+  }
+  MA_RETURN_IF_ERROR(store_->SyncAll());
+  staged_.clear();
+  return absl::OkStatus();
+}
+
+}  // namespace manyarch::controller

@@ -1,0 +1,20 @@
+#include "controller/publish/list.h"
+
+#include "registry/manifest.h"
+
+namespace manyarch::controller::publish {
+
+core::PublishIntent BuildList(const std::vector<core::ListEntry>& entries) {
+  std::vector<registry::ListEntry> children;
+  for (const core::ListEntry& entry : entries) {
+    auto digest = Digest::Parse(entry.image.digest);
+    if (!digest.ok()) return {};
+    children.push_back(
+        {entry.image.media_type, *std::move(digest), entry.image.size, entry.platform});
+  }
+  auto list = registry::BuildManifestList(children);
+  if (!list.ok()) return {};
+  return {std::move(list->bytes), list->digest.ToString(), std::move(list->media_type)};
+}
+
+}  // namespace manyarch::controller::publish

@@ -1,0 +1,214 @@
+#include "controller/rpc/farm_service.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/base/ids.h"
+#include "common/base/status_macros.h"
+#include "controller/rpc/status.h"
+#include "controller/rpc/submission.h"
+#include "controller/wire/convert.h"
+
+namespace manyarch::controller::rpc {
+
+namespace {
+
+constexpr int kProtocolVersion = 1;
+constexpr size_t kLogPiece = 256 * 1024;
+constexpr absl::Duration kLongestCall = absl::Seconds(60);
+// How often a stream that has nothing to send looks whether its client is still there.
+constexpr absl::Duration kLookUp = absl::Milliseconds(250);
+
+absl::Time DeadlineOf(const grpc::ServerContext& context) {
+  const absl::Time latest = absl::Now() + kLongestCall;
+  return std::min(latest, absl::FromChrono(context.deadline()));
+}
+
+absl::Status Stopping() {
+  return absl::UnavailableError("the controller is stopping; try again when it is back");
+}
+
+bool IsTerminal(const v1::Job& job) { return job.state() >= v1::JOB_STATE_SUCCEEDED; }
+
+bool IsTerminal(const v1::Attempt& attempt) {
+  return attempt.state() >= v1::ATTEMPT_STATE_SUCCEEDED;
+}
+
+std::string KeyConflict(const std::string& key, const std::string& job_id) {
+  return absl::StrCat("the idempotency key '", key, "' belongs to job ", job_id,
+                      ", which was submitted with another request; use a new key");
+}
+
+}  // namespace
+
+FarmService::FarmService(std::string version, CallPort* calls, JobPort* jobs, LogPort* logs,
+                         ContentPort* content, RegistryPort* registry)
+    : version_(std::move(version)),
+      calls_(calls),
+      jobs_(jobs),
+      logs_(logs),
+      content_(content),
+      registry_(registry) {}
+
+absl::StatusOr<v1::SubmitResponse> FarmService::TrySubmit(const v1::SubmitRequest& request,
+                                                          absl::Time deadline) {
+  if (stopping_) return Stopping();
+  MA_ASSIGN_OR_RETURN(v1::JobSpec spec, CheckSubmission(request));
+  v1::SubmitResponse response;
+  // A repeated submission is answered without asking the registry again.
+  MA_ASSIGN_OR_RETURN(const auto known, jobs_->FindSubmission(request.idempotency_key()));
+  if (known) {
+    if (known->second != request.request_hash()) {
+      return absl::AlreadyExistsError(KeyConflict(request.idempotency_key(), known->first));
+    }
+    MA_ASSIGN_OR_RETURN(*response.mutable_job(), jobs_->Get(known->first));
+    response.set_existed(true);
+    return response;
+  }
+  MA_RETURN_IF_ERROR(content_->CheckTree(spec.context_root()));
+  MA_ASSIGN_OR_RETURN(std::shared_ptr<const core::JobSpec> core_spec, wire::FromProto(spec));
+  MA_RETURN_IF_ERROR(registry_->Preflight(core_spec->tags.front().repository));
+
+  core::Submit event;
+  event.job_id = JobIdFrom(RandomBits());
+  event.idempotency_key = request.idempotency_key();
+  event.request_hash = request.request_hash();
+  event.spec = std::move(core_spec);
+  const CallPort::Reply reply = calls_->Call(std::move(event), deadline);
+  MA_RETURN_IF_ERROR(reply.status);
+  MA_ASSIGN_OR_RETURN(*response.mutable_job(), jobs_->Get(reply.job_id));
+  response.set_existed(reply.existed);
+  return response;
+}
+
+grpc::Status FarmService::Submit(grpc::ServerContext* context, const v1::SubmitRequest* request,
+                                 v1::SubmitResponse* response) {
+  absl::StatusOr<v1::SubmitResponse> result = TrySubmit(*request, DeadlineOf(*context));
+  if (!result.ok()) return ToGrpc(result.status());
+  *response = *std::move(result);
+  return grpc::Status::OK;
+}
+
+grpc::Status FarmService::GetJob(grpc::ServerContext* /*context*/, const v1::GetJobRequest* request,
+                                 v1::GetJobResponse* response) {
+  absl::StatusOr<v1::Job> job = jobs_->Get(request->job_id());
+  if (!job.ok()) return ToGrpc(job.status());
+  *response->mutable_job() = *std::move(job);
+  return grpc::Status::OK;
+}
+
+grpc::Status FarmService::ListJobs(grpc::ServerContext* /*context*/,
+                                   const v1::ListJobsRequest* request,
+                                   v1::ListJobsResponse* response) {
+  absl::StatusOr<std::vector<v1::Job>> jobs = jobs_->List(*request);
+  if (!jobs.ok()) return ToGrpc(jobs.status());
+  for (v1::Job& job : *jobs) *response->add_jobs() = std::move(job);
+  return grpc::Status::OK;
+}
+
+grpc::Status FarmService::WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
+                                   grpc::ServerWriter<v1::WatchJobResponse>* writer) {
+  const absl::StatusOr<v1::Job> first = jobs_->Get(request->job_id());
+  if (!first.ok()) return ToGrpc(first.status());
+  const std::string id = first->id();
+  // A revision from before a restart of the controller may be ahead of what it has now: any
+  // difference counts as news.
+  int64_t seen = request->after_revision() > 0 ? request->after_revision() : -1;
+  while (!context->IsCancelled()) {
+    if (stopping_) return ToGrpc(Stopping());
+    const auto job = jobs_->Await(id, seen, absl::Now() + kLookUp);
+    if (!job.ok()) return ToGrpc(job.status());
+    if (*job == nullptr) continue;
+    seen = (*job)->revision();
+    v1::WatchJobResponse response;
+    *response.mutable_job() = **job;
+    if (!writer->Write(response)) break;
+    if (IsTerminal(**job)) return grpc::Status::OK;
+  }
+  return grpc::Status::CANCELLED;
+}
+
+absl::StatusOr<bool> FarmService::IsFinished(const std::string& attempt_id, int64_t* log_size) {
+  const std::string job_id = attempt_id.substr(0, attempt_id.find('-'));
+  MA_ASSIGN_OR_RETURN(const v1::Job job, jobs_->Get(job_id));
+  for (const v1::Build& build : job.builds()) {
+    for (const v1::Attempt& attempt : build.attempts()) {
+      if (attempt.id() != attempt_id) continue;
+      *log_size = attempt.log_size();
+      return IsTerminal(attempt) || attempt.state() == v1::ATTEMPT_STATE_VERIFYING;
+    }
+  }
+  return absl::NotFoundError(absl::StrCat("there is no attempt '", attempt_id, "'"));
+}
+
+grpc::Status FarmService::ReadLog(grpc::ServerContext* context, const v1::ReadLogRequest* request,
+                                  grpc::ServerWriter<v1::ReadLogResponse>* writer) {
+  int64_t offset = request->offset();
+  if (offset < 0) {
+    return ToGrpc(absl::InvalidArgumentError("the offset of a log cannot be negative"));
+  }
+  while (!context->IsCancelled()) {
+    if (stopping_) return ToGrpc(Stopping());
+    // Asked first: what is there once it has finished is all there is.
+    int64_t log_size = 0;
+    const absl::StatusOr<bool> finished = IsFinished(request->attempt_id(), &log_size);
+    if (!finished.ok()) return ToGrpc(finished.status());
+    bool any = false;
+    while (!context->IsCancelled()) {
+      const absl::StatusOr<std::string> data =
+          logs_->Read(request->attempt_id(), offset, kLogPiece);
+      if (!data.ok()) return ToGrpc(data.status());
+      if (data->empty()) break;
+      any = true;
+      v1::ReadLogResponse response;
+      response.set_offset(offset);
+      response.set_data(*data);
+      offset += static_cast<int64_t>(data->size());
+      if (!writer->Write(response)) return grpc::Status::CANCELLED;
+    }
+    if (!request->follow() || (*finished && offset >= log_size)) return grpc::Status::OK;
+    if (!any) logs_->AwaitMore(request->attempt_id(), offset, absl::Now() + kLookUp);
+  }
+  return grpc::Status::CANCELLED;
+}
+
+grpc::Status FarmService::CancelJob(grpc::ServerContext* context,
+                                    const v1::CancelJobRequest* request,
+                                    v1::CancelJobResponse* response) {
+  if (stopping_) return ToGrpc(Stopping());
+  absl::StatusOr<v1::Job> job = jobs_->Get(request->job_id());
+  if (!job.ok()) return ToGrpc(job.status());
+  if (job->state() != v1::JOB_STATE_CANCELLED) {
+    if (IsTerminal(*job)) {
+      return ToGrpc(absl::FailedPreconditionError(
+          absl::StrCat("job ", job->id(), " has already finished, there is nothing to cancel")));
+    }
+    core::Cancel event;
+    event.job_id = job->id();
+    event.reason = request->reason();
+    const CallPort::Reply reply = calls_->Call(std::move(event), DeadlineOf(*context));
+    if (!reply.status.ok()) return ToGrpc(reply.status);
+    job = jobs_->Get(job->id());
+    if (!job.ok()) return ToGrpc(job.status());
+  }
+  *response->mutable_job() = *std::move(job);
+  return grpc::Status::OK;
+}
+
+grpc::Status FarmService::ListWorkers(grpc::ServerContext* /*context*/,
+                                      const v1::ListWorkersRequest* /*request*/,
+                                      v1::ListWorkersResponse* response) {
+  for (v1::Worker& worker : jobs_->Workers()) *response->add_workers() = std::move(worker);
+  return grpc::Status::OK;
+}
+
+grpc::Status FarmService::GetInfo(grpc::ServerContext* /*context*/,
+                                  const v1::GetInfoRequest* /*request*/,
+                                  v1::GetInfoResponse* response) {
+  response->set_version(version_);
+  response->set_protocol_version(kProtocolVersion);
+  return grpc::Status::OK;
+}
+
+}  // namespace manyarch::controller::rpc

@@ -1,0 +1,104 @@
+// What the services need of the rest of the controller, as small interfaces that the composition
+// root fills in.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "common/base/digest.h"
+#include "controller/core/events.h"
+#include "manyarch/v1/farm.pb.h"
+#include "manyarch/v1/types.pb.h"
+#include "manyarch/v1/worker.pb.h"
+
+namespace manyarch::controller::rpc {
+
+// All ports are thread-safe.
+
+class EventPort {
+ public:
+  virtual ~EventPort() = default;
+  virtual void Post(core::Event event) = 0;
+};
+
+// Events that are answered: Submit and Cancel.
+class CallPort {
+ public:
+  virtual ~CallPort() = default;
+  struct Reply {
+    absl::Status status;
+    std::string job_id;
+    bool existed = false;
+  };
+  // Posts `event` under a fresh call id and waits for its answer. DEADLINE_EXCEEDED: the outcome is
+  // unknown, and asking again is safe.
+  virtual Reply Call(core::Submit event, absl::Time deadline) = 0;
+  virtual Reply Call(core::Cancel event, absl::Time deadline) = 0;
+};
+
+class JobPort {
+ public:
+  virtual ~JobPort() = default;
+  // By id or unique prefix; NOT_FOUND, INVALID_ARGUMENT when ambiguous.
+  virtual absl::StatusOr<v1::Job> Get(absl::string_view id_or_prefix) = 0;
+  // The job, by its full id, once its revision differs from `seen`; null at the deadline.
+  virtual absl::StatusOr<std::shared_ptr<const v1::Job>> Await(const std::string& id, int64_t seen,
+                                                               absl::Time deadline) = 0;
+  virtual absl::StatusOr<std::vector<v1::Job>> List(const v1::ListJobsRequest& request) = 0;
+  virtual absl::StatusOr<std::optional<std::pair<std::string, std::string>>> FindSubmission(
+      absl::string_view key) = 0;  // Job id and request hash.
+  virtual std::vector<v1::Worker> Workers() = 0;
+};
+
+class LogPort {
+ public:
+  virtual ~LogPort() = default;
+  // Appends what is new of the piece; returns the size afterwards, which is less than `offset`
+  // where something before it is missing (then nothing was appended).
+  virtual absl::StatusOr<int64_t> Append(const std::string& attempt_id, int64_t offset,
+                                         absl::string_view data) = 0;
+  virtual int64_t Size(const std::string& attempt_id) = 0;
+  // Returns once all that was appended is durable.
+  virtual absl::Status Sync(const std::string& attempt_id) = 0;
+  // At most `limit` bytes from `offset`; empty at the present end.
+  virtual absl::StatusOr<std::string> Read(const std::string& attempt_id, int64_t offset,
+                                           size_t limit) = 0;
+  // Waits until there is more than `offset`, or the deadline.
+  virtual void AwaitMore(const std::string& attempt_id, int64_t offset, absl::Time deadline) = 0;
+};
+
+// Blobs that become durable and visible together, by Commit.
+class BlobUpload {
+ public:
+  virtual ~BlobUpload() = default;
+  virtual absl::Status Add(const Digest& digest, absl::string_view bytes) = 0;
+  virtual absl::Status Commit() = 0;
+};
+
+class ContentPort {
+ public:
+  virtual ~ContentPort() = default;
+  virtual bool Has(const Digest& digest) = 0;
+  virtual absl::StatusOr<std::string> Get(const Digest& digest) = 0;
+  virtual std::unique_ptr<BlobUpload> BeginUpload() = 0;
+  // FAILED_PRECONDITION, naming what is missing, unless the whole tree under `root` is there and
+  // sound.
+  virtual absl::Status CheckTree(const std::string& root) = 0;
+};
+
+class RegistryPort {
+ public:
+  virtual ~RegistryPort() = default;
+  // Whether the repository can be pushed to with the controller's credentials.
+  virtual absl::Status Preflight(const std::string& repository) = 0;
+  // What a worker needs for the repository and for base images.
+  virtual v1::RegistryAccess AccessFor(const std::string& repository) = 0;
+};
+
+}  // namespace manyarch::controller::rpc

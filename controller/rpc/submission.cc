@@ -1,0 +1,166 @@
+#include "controller/rpc/submission.h"
+
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/base/digest.h"
+#include "common/base/platform.h"
+#include "common/base/status_macros.h"
+#include "controller/core/types.h"
+#include "controller/wire/convert.h"
+#include "controller/wire/times.h"
+#include "registry/reference.h"
+
+namespace manyarch::controller::rpc {
+
+namespace {
+
+constexpr size_t kShortestKey = 8;
+constexpr size_t kLongestKey = 128;
+constexpr int kMostTags = 100;
+constexpr int kMostPlatforms = 32;
+constexpr int kMostAttempts = 10;
+constexpr absl::Duration kLongestTimeout = absl::Hours(24 * 7);
+
+absl::Status Invalid(absl::string_view text) { return absl::InvalidArgumentError(text); }
+
+absl::Status CheckTags(v1::JobSpec& spec) {
+  if (spec.tags_size() == 0) return Invalid("the job has no tag; give at least one with -t");
+  if (spec.tags_size() > kMostTags) {
+    return Invalid(absl::StrCat("the job has ", spec.tags_size(), " tags, at most ", kMostTags,
+                                " are allowed"));
+  }
+  std::set<std::string> seen;
+  std::string repository;
+  for (std::string& tag : *spec.mutable_tags()) {
+    MA_ASSIGN_OR_RETURN(const registry::Reference ref, registry::ParseTagReference(tag));
+    tag = ref.ToString();
+    if (!seen.insert(tag).second) return Invalid(absl::StrCat("the tag ", tag, " is given twice"));
+    if (repository.empty()) repository = ref.Repository();
+    if (ref.Repository() != repository) {
+      return Invalid(absl::StrCat("the tags name two repositories, ", repository, " and ",
+                                  ref.Repository(),
+                                  "; all tags of a job must be in one repository for now: submit a "
+                                  "job for each"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPlatforms(v1::JobSpec& spec) {
+  if (spec.platforms_size() == 0) {
+    return Invalid("the job has no platform; give at least one with --platform");
+  }
+  if (spec.platforms_size() > kMostPlatforms) {
+    return Invalid(absl::StrCat("the job has ", spec.platforms_size(), " platforms, at most ",
+                                kMostPlatforms, " are allowed"));
+  }
+  std::set<Platform> seen;
+  for (v1::PlatformRequest& request : *spec.mutable_platforms()) {
+    const v1::Platform& asked = request.platform();
+    const std::string text = absl::StrCat(asked.os(), "/", asked.arch(),
+                                          asked.variant().empty() ? "" : "/", asked.variant());
+    MA_ASSIGN_OR_RETURN(const Platform platform, ParsePlatform(text));
+    if (!seen.insert(platform).second) {
+      return Invalid(absl::StrCat("the platform ", ToString(platform), " is given twice"));
+    }
+    *request.mutable_platform() = wire::ToProto(platform);
+  }
+  // Old clients take the first entry that they can read as theirs: amd64 comes first.
+  std::stable_sort(spec.mutable_platforms()->begin(), spec.mutable_platforms()->end(),
+                   [](const v1::PlatformRequest& a, const v1::PlatformRequest& b) {
+                     return a.platform().arch() == "amd64" && b.platform().arch() != "amd64";
+                   });
+  return absl::OkStatus();
+}
+
+absl::Status CheckArchTags(v1::JobSpec& spec) {
+  if (spec.arch_tag_template().empty()) spec.set_arch_tag_template("{tag}-{arch}");
+  const std::string& pattern = spec.arch_tag_template();
+  if (pattern == "off") return absl::OkStatus();
+  if (!absl::StrContains(pattern, "{arch}")) {
+    return Invalid(
+        absl::StrCat("the template '", pattern,
+                     "' for per-architecture tags has no {arch}: every platform would get the "
+                     "same tag. Use something like {tag}-{arch}, or off"));
+  }
+  std::set<std::string> taken(spec.tags().begin(), spec.tags().end());
+  for (const std::string& tag : spec.tags()) {
+    MA_ASSIGN_OR_RETURN(const registry::Reference ref, registry::ParseTagReference(tag));
+    for (const v1::PlatformRequest& request : spec.platforms()) {
+      const std::string arch_tag =
+          core::ArchTag(pattern, ref.tag, wire::FromProto(request.platform()));
+      if (!registry::IsTag(arch_tag)) {
+        return Invalid(absl::StrCat("the per-architecture tag '", arch_tag,
+                                    "' (from the template '", pattern,
+                                    "') is not a valid tag; use a shorter tag or template, or "
+                                    "--arch-tags off"));
+      }
+      if (!taken.insert(ref.WithTag(arch_tag).ToString()).second) {
+        return Invalid(
+            absl::StrCat("the per-architecture tag ", ref.WithTag(arch_tag).ToString(),
+                         " would be written twice; use another template or --arch-tags off"));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckOptions(v1::JobSpec& spec) {
+  if (const auto root = Digest::Parse(spec.context_root()); !root.ok()) {
+    return Annotate(root.status(), "the context of the job");
+  }
+  const std::string& file = spec.options().containerfile();
+  const std::vector<std::string> parts = absl::StrSplit(file, '/');
+  if (absl::StartsWith(file, "/") || std::find(parts.begin(), parts.end(), "..") != parts.end()) {
+    return Invalid(
+        absl::StrCat("the Containerfile '", file,
+                     "' is not inside the context; give a path relative to the context"));
+  }
+  for (const v1::NameValue& arg : spec.options().build_args()) {
+    if (arg.name().empty() || absl::StrContains(arg.name(), '=')) {
+      return Invalid(absl::StrCat("the build argument name '", arg.name(), "' is not valid"));
+    }
+  }
+  const absl::Duration timeout = wire::FromProto(spec.build_timeout());
+  if (timeout < absl::ZeroDuration() || timeout > kLongestTimeout) {
+    return Invalid(absl::StrCat("the build timeout must lie between 0 and ",
+                                absl::FormatDuration(kLongestTimeout), ", not ",
+                                absl::FormatDuration(timeout)));
+  }
+  if (spec.has_unschedulable_after() &&
+      wire::FromProto(spec.unschedulable_after()) < absl::ZeroDuration()) {
+    return Invalid("the time that a job may wait for a worker cannot be negative");
+  }
+  if (spec.max_attempts() < 0 || spec.max_attempts() > kMostAttempts) {
+    return Invalid(absl::StrCat("the attempts of a build must lie between 1 and ", kMostAttempts,
+                                ", not ", spec.max_attempts()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<v1::JobSpec> CheckSubmission(const v1::SubmitRequest& request) {
+  const std::string& key = request.idempotency_key();
+  if (key.size() < kShortestKey || key.size() > kLongestKey) {
+    return Invalid(absl::StrCat("the idempotency key must have ", kShortestKey, " to ", kLongestKey,
+                                " characters, not ", key.size()));
+  }
+  if (const auto hash = Digest::Parse(request.request_hash()); !hash.ok()) {
+    return Annotate(hash.status(), "the request's hash");
+  }
+  v1::JobSpec spec = request.spec();
+  MA_RETURN_IF_ERROR(CheckTags(spec));
+  MA_RETURN_IF_ERROR(CheckPlatforms(spec));
+  MA_RETURN_IF_ERROR(CheckArchTags(spec));
+  MA_RETURN_IF_ERROR(CheckOptions(spec));
+  if (spec.principal().empty()) spec.set_principal("anonymous");
+  if (spec.project().empty()) spec.set_project("default");
+  return spec;
+}
+
+}  // namespace manyarch::controller::rpc

@@ -1,0 +1,14 @@
+// What a submission must look like before anything is asked of anybody.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "manyarch/v1/farm.pb.h"
+#include "manyarch/v1/types.pb.h"
+
+namespace manyarch::controller::rpc {
+
+// The spec in normal form: full references, normal platforms, defaults filled in. INVALID_ARGUMENT
+// says what is wrong with which field and what to do.
+absl::StatusOr<v1::JobSpec> CheckSubmission(const v1::SubmitRequest& request);
+
+}  // namespace manyarch::controller::rpc

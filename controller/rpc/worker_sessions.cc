@@ -1,0 +1,297 @@
+#include "controller/rpc/worker_sessions.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "controller/wire/convert.h"
+#include "controller/wire/times.h"
+#include "spdlog/spdlog.h"
+
+namespace manyarch::controller::rpc {
+
+namespace {
+
+constexpr int kProtocolVersion = 1;
+constexpr int kMostSlots = 1024;
+constexpr size_t kLongestName = 128;
+
+absl::Status CheckHello(const v1::Hello& hello) {
+  const v1::WorkerDescription& worker = hello.worker();
+  if (hello.protocol_version() != kProtocolVersion) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("this controller speaks version ", kProtocolVersion,
+                     " of the worker protocol, the worker speaks ", hello.protocol_version(),
+                     "; upgrade the older one"));
+  }
+  if (worker.id().empty() || worker.id().size() > kLongestName || worker.name().empty() ||
+      worker.name().size() > kLongestName) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a worker needs an id and a name of 1 to ", kLongestName, " characters"));
+  }
+  if (worker.slots() < 1 || worker.slots() > kMostSlots) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a worker offers 1 to ", kMostSlots, " slots, not ", worker.slots()));
+  }
+  return absl::OkStatus();
+}
+
+v1::AttemptVerdict::Verdict ToProto(core::Verdict verdict) {
+  switch (verdict) {
+    case core::Verdict::kGoOn:
+      return v1::AttemptVerdict::VERDICT_GO_ON;
+    case core::Verdict::kAbandon:
+      return v1::AttemptVerdict::VERDICT_ABANDON;
+    case core::Verdict::kAcknowledged:
+      return v1::AttemptVerdict::VERDICT_ACKNOWLEDGED;
+  }
+  return v1::AttemptVerdict::VERDICT_UNSPECIFIED;
+}
+
+}  // namespace
+
+WorkerSessions::WorkerSessions(SessionOptions options, EventPort* events, LogPort* logs,
+                               RegistryPort* registry)
+    : options_(std::move(options)), events_(events), logs_(logs), registry_(registry) {}
+
+WorkerSessions::~WorkerSessions() { Stop(); }
+
+void WorkerSessions::Register(grpc::ServerBuilder& builder) {
+  builder.RegisterService(&service_);
+  for (int i = 0; i < options_.queues; ++i) queues_.push_back(builder.AddCompletionQueue());
+}
+
+void WorkerSessions::Start() {
+  for (const auto& queue : queues_) {
+    AcceptOn(queue.get());
+    threads_.emplace_back([this, q = queue.get()] { Serve(q); });
+  }
+}
+
+void WorkerSessions::AcceptOn(grpc::ServerCompletionQueue* queue) {
+  SessionStream* stream = nullptr;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (stopping_) return;
+    const uint64_t id = ++last_id_;
+    Session& session = sessions_[id];
+    session.stream = std::make_unique<SessionStream>(id, &service_, queue, this);
+    queue_of_[id] = queue;
+    stream = session.stream.get();
+  }
+  stream->Request();
+}
+
+void WorkerSessions::Serve(grpc::ServerCompletionQueue* queue) {
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue->Next(&tag, &ok)) {
+    const auto* operation = static_cast<SessionStream::Operation*>(tag);
+    operation->stream->OnOperation(operation->kind, ok);
+  }
+}
+
+void WorkerSessions::CloseAll(const absl::Status& reason, bool for_good) {
+  absl::MutexLock lock(&mutex_);
+  if (for_good) {
+    stopping_ = true;
+    stop_reason_ = reason;
+  }
+  for (auto& [id, session] : sessions_) session.stream->Close(reason);
+}
+
+void WorkerSessions::Stop() {
+  for (const auto& queue : queues_) queue->Shutdown();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  queues_.clear();
+}
+
+void WorkerSessions::OnOpened(uint64_t stream) {
+  grpc::ServerCompletionQueue* queue = nullptr;
+  {
+    absl::MutexLock lock(&mutex_);
+    queue = queue_of_.at(stream);
+    if (stopping_) sessions_.at(stream).stream->Close(stop_reason_);
+  }
+  AcceptOn(queue);
+}
+
+void WorkerSessions::OnClosed(uint64_t stream) { events_->Post(core::WorkerGone{stream}); }
+
+void WorkerSessions::OnReleased(uint64_t stream) {
+  std::unique_ptr<SessionStream> released;
+  absl::MutexLock lock(&mutex_);
+  const auto it = sessions_.find(stream);
+  if (it == sessions_.end()) return;
+  released = std::move(it->second.stream);
+  sessions_.erase(it);
+  queue_of_.erase(stream);
+}
+
+bool WorkerSessions::Greeted(uint64_t stream) {
+  absl::MutexLock lock(&mutex_);
+  const auto it = sessions_.find(stream);
+  return it != sessions_.end() && it->second.greeted;
+}
+
+void WorkerSessions::OnMessage(uint64_t stream, const v1::WorkerMessage& message) {
+  if (message.has_hello()) {
+    OnHello(stream, message.hello());
+    return;
+  }
+  if (!Greeted(stream)) {
+    Close(stream, absl::InvalidArgumentError("the first message of a session must be a Hello"));
+    return;
+  }
+  switch (message.kind_case()) {
+    case v1::WorkerMessage::kHeartbeat: {
+      v1::ControllerMessage answer;
+      answer.mutable_heartbeat_answer()->set_sequence(message.heartbeat().sequence());
+      Send(stream, std::move(answer));
+      events_->Post(core::WorkerHeard{stream});
+      break;
+    }
+    case v1::WorkerMessage::kOfferAnswer:
+      events_->Post(core::OfferAnswered{stream, message.offer_answer().attempt_id(),
+                                        message.offer_answer().accepted(),
+                                        message.offer_answer().reason()});
+      break;
+    case v1::WorkerMessage::kProgress:
+      events_->Post(core::AttemptProgressed{stream, message.progress().attempt_id(),
+                                            wire::PhaseFromProto(message.progress().state())});
+      break;
+    case v1::WorkerMessage::kLog:
+      OnLog(stream, message.log());
+      break;
+    case v1::WorkerMessage::kFinished:
+      OnFinished(stream, message.finished());
+      break;
+    case v1::WorkerMessage::kDrain:
+      events_->Post(core::WorkerDrains{
+          stream, {message.drain().hand_back().begin(), message.drain().hand_back().end()}});
+      break;
+    default:
+      break;  // A kind that a newer worker knows: it can do without an answer.
+  }
+}
+
+void WorkerSessions::OnHello(uint64_t stream, const v1::Hello& hello) {
+  if (const absl::Status status = CheckHello(hello); !status.ok()) {
+    spdlog::warn("worker {} is refused: {}", hello.worker().name(), std::string(status.message()));
+    Close(stream, status);
+    return;
+  }
+  std::string peer;
+  {
+    absl::MutexLock lock(&mutex_);
+    Session& session = sessions_.at(stream);
+    session.greeted = true;
+    peer = session.stream->peer();
+  }
+  spdlog::info("worker {} ({}) says hello from {}: {} running, {} finished", hello.worker().name(),
+               hello.worker().id(), peer, hello.running_size(), hello.finished_size());
+  events_->Post(wire::FromProto(hello, stream));
+}
+
+void WorkerSessions::OnLog(uint64_t stream, const v1::LogChunk& chunk) {
+  const absl::StatusOr<int64_t> size =
+      logs_->Append(chunk.attempt_id(), chunk.offset(), chunk.data());
+  events_->Post(core::WorkerHeard{stream});
+  if (!size.ok()) {
+    spdlog::error("log of {}: {}", chunk.attempt_id(), std::string(size.status().message()));
+    Close(stream, size.status());
+    return;
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    log_senders_[chunk.attempt_id()] = stream;
+  }
+  // A hole: the worker is told at once from where to send again.
+  if (*size < chunk.offset()) AcknowledgeLog(chunk.attempt_id(), *size);
+}
+
+void WorkerSessions::AcknowledgeLog(const std::string& attempt_id, int64_t size) {
+  v1::ControllerMessage ack;
+  ack.mutable_log_ack()->set_attempt_id(attempt_id);
+  ack.mutable_log_ack()->set_offset(size);
+  absl::MutexLock lock(&mutex_);
+  const auto sender = log_senders_.find(attempt_id);
+  if (sender == log_senders_.end()) return;
+  const auto session = sessions_.find(sender->second);
+  if (session != sessions_.end()) session->second.stream->Send(std::move(ack));
+}
+
+void WorkerSessions::OnFinished(uint64_t stream, const v1::Finished& finished) {
+  {
+    absl::MutexLock lock(&mutex_);
+    log_senders_.erase(finished.attempt_id());
+  }
+  // The worker forgets the log once this is acknowledged.
+  if (const absl::Status synced = logs_->Sync(finished.attempt_id()); !synced.ok()) {
+    Close(stream, synced);
+    return;
+  }
+  events_->Post(core::AttemptFinished{stream, wire::FromProto(finished)});
+}
+
+void WorkerSessions::Send(uint64_t stream, v1::ControllerMessage message) {
+  absl::MutexLock lock(&mutex_);
+  const auto it = sessions_.find(stream);
+  if (it != sessions_.end()) it->second.stream->Send(std::move(message));
+}
+
+void WorkerSessions::Close(uint64_t stream, const absl::Status& reason) {
+  absl::MutexLock lock(&mutex_);
+  const auto it = sessions_.find(stream);
+  if (it != sessions_.end()) it->second.stream->Close(reason);
+}
+
+void WorkerSessions::CarryOut(const core::SendHelloAnswer& effect) {
+  v1::ControllerMessage message;
+  v1::HelloAnswer& answer = *message.mutable_hello_answer();
+  answer.set_protocol_version(kProtocolVersion);
+  answer.set_controller_version(options_.controller_version);
+  answer.set_session_epoch(effect.epoch);
+  *answer.mutable_heartbeat_interval() = wire::ToProto(options_.heartbeat_interval);
+  for (const auto& [attempt_id, verdict] : effect.verdicts) {
+    v1::AttemptVerdict& proto = *answer.add_verdicts();
+    proto.set_attempt_id(attempt_id);
+    proto.set_verdict(ToProto(verdict));
+    proto.set_log_offset(logs_->Size(attempt_id));
+  }
+  Send(effect.session, std::move(message));
+}
+
+void WorkerSessions::CarryOut(const core::SendOffer& effect) {
+  const std::string& repository = effect.spec->tags.front().repository;
+  v1::ControllerMessage message;
+  v1::Offer& offer = *message.mutable_offer();
+  offer.set_attempt_id(effect.attempt_id);
+  offer.set_job_id(effect.job_id);
+  *offer.mutable_platform() = wire::ToProto(effect.platform);
+  offer.set_emulated(effect.emulated);
+  offer.set_context_root(effect.spec->context_root);
+  offer.mutable_options()->ParseFromString(effect.spec->options);
+  offer.set_repository(repository);
+  *offer.mutable_timeout() = wire::ToProto(effect.spec->build_timeout);
+  *offer.mutable_registry() = registry_->AccessFor(repository);
+  Send(effect.session, std::move(message));
+}
+
+void WorkerSessions::CarryOut(const core::SendAbandon& effect) {
+  v1::ControllerMessage message;
+  message.mutable_abandon()->set_attempt_id(effect.attempt_id);
+  message.mutable_abandon()->set_reason(effect.reason);
+  Send(effect.session, std::move(message));
+}
+
+void WorkerSessions::CarryOut(const core::SendAcknowledged& effect) {
+  v1::ControllerMessage message;
+  message.mutable_acknowledged()->set_attempt_id(effect.attempt_id);
+  Send(effect.session, std::move(message));
+}
+
+void WorkerSessions::CarryOut(const core::CloseSession& effect) {
+  Close(effect.session, effect.reason);
+}
+
+}  // namespace manyarch::controller::rpc

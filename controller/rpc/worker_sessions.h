@@ -1,0 +1,89 @@
+// The sessions with workers: asynchronous streams in, core events out, and the other way round.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "controller/core/effects.h"
+#include "controller/rpc/ports.h"
+#include "controller/rpc/session_stream.h"
+#include "manyarch/v1/worker.grpc.pb.h"
+
+namespace manyarch::controller::rpc {
+
+struct SessionOptions {
+  absl::Duration heartbeat_interval = absl::Seconds(5);
+  std::string controller_version;
+  int queues = 2;  // One thread each.
+};
+
+// Thread-safe. Lifetime: Register before the server is built, Start after, CloseAll before the
+// server is shut down, Stop after it was.
+class WorkerSessions : public StreamEvents {
+ public:
+  WorkerSessions(SessionOptions options, EventPort* events, LogPort* logs, RegistryPort* registry);
+  ~WorkerSessions() override;
+
+  void Register(grpc::ServerBuilder& builder);
+  void Start();
+  // Ends every stream with `reason`; with `for_good`, streams that are opened from now on too.
+  void CloseAll(const absl::Status& reason, bool for_good);
+  // Blocks until all queues are drained and their threads are gone.
+  void Stop();
+
+  // `size` bytes of the attempt's log are durable: tells the worker that sends it.
+  void AcknowledgeLog(const std::string& attempt_id, int64_t size);
+
+  void CarryOut(const core::SendHelloAnswer& effect);
+  void CarryOut(const core::SendOffer& effect);
+  void CarryOut(const core::SendAbandon& effect);
+  void CarryOut(const core::SendAcknowledged& effect);
+  void CarryOut(const core::CloseSession& effect);
+
+ private:
+  struct Session {
+    std::unique_ptr<SessionStream> stream;
+    bool greeted = false;  // Its Hello has come.
+  };
+
+  void OnOpened(uint64_t stream) override;
+  void OnMessage(uint64_t stream, const v1::WorkerMessage& message) override;
+  void OnClosed(uint64_t stream) override;
+  void OnReleased(uint64_t stream) override;
+
+  void AcceptOn(grpc::ServerCompletionQueue* queue);
+  void Serve(grpc::ServerCompletionQueue* queue);
+  void OnHello(uint64_t stream, const v1::Hello& hello);
+  void OnLog(uint64_t stream, const v1::LogChunk& chunk);
+  void OnFinished(uint64_t stream, const v1::Finished& finished);
+  void Send(uint64_t stream, v1::ControllerMessage message);
+  void Close(uint64_t stream, const absl::Status& reason);
+  bool Greeted(uint64_t stream);
+
+  const SessionOptions options_;
+  EventPort* const events_;
+  LogPort* const logs_;
+  RegistryPort* const registry_;
+
+  v1::WorkerSession::AsyncService service_;
+  std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues_;
+  std::vector<std::thread> threads_;
+
+  absl::Mutex mutex_;
+  uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::flat_hash_map<uint64_t, Session> sessions_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<uint64_t, grpc::ServerCompletionQueue*> queue_of_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, uint64_t> log_senders_ ABSL_GUARDED_BY(mutex_);  // By attempt.
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status stop_reason_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace manyarch::controller::rpc
