@@ -11,13 +11,13 @@
 #
 #   MANYARCH_PORT            the controller's port on loopback, default 7460
 #   MANYARCH_REGISTRY_PORT   the registry's, default 5000
-#   MANYARCH_LOCAL_STATE     the farm's directory, default /var/lib/manyarch/local
+#   MANYARCH_LOCAL_STATE     the farm's directory, default /var/lib/manyarch/dev
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 port=${MANYARCH_PORT:-7460}
 registry_port=${MANYARCH_REGISTRY_PORT:-5000}
-state=${MANYARCH_STATE_DIR:-/var/lib/manyarch/dev}
+state=${MANYARCH_LOCAL_STATE:-/var/lib/manyarch/dev}
 controller=127.0.0.1:$port
 registry=127.0.0.1:$registry_port
 bin=$PWD/build/release/bin
