@@ -152,7 +152,7 @@ void Agent::Narrate(const core::Event& event) {
     told_reason_.clear();
   } else if (const auto* gone = std::get_if<core::Disconnected>(&event)) {
     // Once per reason, not with every dial.
-    if (exit_ || gone->reason == told_reason_) return;
+    if (gone->connection != core_->CurrentConnection() || gone->reason == told_reason_) return;
     told_reason_ = gone->reason;
     if (gone->refused) {
       spdlog::error("the controller at {} refuses this worker: {}; retrying", options_.controller,
@@ -162,8 +162,9 @@ void Agent::Narrate(const core::Event& event) {
                    gone->reason);
     }
   } else if (std::holds_alternative<core::DrainRequested>(event)) {
-    spdlog::info("draining: {} to finish; a second signal gives running builds back",
-                 core_->attempts().size());
+    spdlog::info(
+        "draining: {} attempts to finish and report; a second signal gives running builds back",
+        core_->attempts().size());
   } else if (std::holds_alternative<core::HandBackRequested>(event)) {
     spdlog::info("stopping: running builds are given back");
   }

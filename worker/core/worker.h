@@ -102,6 +102,7 @@ class Worker {
 
   // For tests, the simulator, and log lines.
   const ConnectionState& connection() const { return connection_; }
+  ConnectionId CurrentConnection() const;  // -1 while waiting.
   const std::map<std::string, AttemptState>& attempts() const { return attempts_; }
   const Life& life() const { return life_; }
   int FreeSlots() const;
@@ -133,7 +134,6 @@ class Worker {
   // The session if there is one, and if `connection` is it. A message from it proves it alive.
   InSession* SessionOf(ConnectionId connection, absl::Time now);
   std::optional<ConnectionId> InSessionNow() const;
-  ConnectionId CurrentConnection() const;  // -1 while waiting.
   absl::Duration SilenceLimit(const InSession& session) const;
   absl::Time SilentAt() const;  // When the present connection counts as silent.
   void Drop(absl::string_view reason, absl::Time now);

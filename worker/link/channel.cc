@@ -27,7 +27,8 @@ std::shared_ptr<grpc::Channel> NewChannel(const std::string& target) {
 
 std::string Reason(const grpc::Status& status) {
   if (status.ok()) return "the controller closed the connection";
-  absl::string_view text = status.error_message();
+  const std::string message = status.error_message();
+  absl::string_view text = message;
   for (const absl::string_view mark : {"last error: ", "Failed to connect to remote host: "}) {
     const size_t at = text.rfind(mark);
     if (at != absl::string_view::npos) text.remove_prefix(at + mark.size());
