@@ -15,14 +15,27 @@
 #include "spdlog/spdlog.h"
 #include "worker/agent.h"
 #include "worker/build/attempt_runner.h"
-#include "worker/cache/grpc_content_source.h"
-#include "worker/link/channel.h"
+#include "worker/cache/content_source.h"
+#include "worker/link/content_client.h"
 #include "worker/platform/platform_probe.h"
 #include "worker/state_dir.h"
 
 namespace manyarch::worker {
 
 namespace {
+
+// Fills the runner's port for contexts with the controller's content service.
+class ControllerContent : public ContentSource {
+ public:
+  explicit ControllerContent(const std::string& controller) : client_(controller) {}
+  absl::Status Fetch(absl::Span<const Digest> digests, const StopToken& stop,
+                     const Sink& sink) override {
+    return client_.Fetch(digests, stop, sink);
+  }
+
+ private:
+  link::ContentClient client_;
+};
 
 // Turns signals into requests to the agent until it is deleted.
 class SignalThread {
@@ -134,13 +147,12 @@ absl::Status RunWorker(const Options& options) {
   agent_options.config.max_offline = options.max_offline;
   agent_options.config.drain_timeout = options.drain_timeout;
 
-  const auto content =
-      MakeGrpcContentSource(v1::Content::NewStub(link::NewChannel(options.controller)));
+  ControllerContent content(options.controller);
   AttemptRunner::Options runner_options;
   runner_options.state_dir = state->path();
   runner_options.buildah = std::move(buildah);
   MA_ASSIGN_OR_RETURN(const std::unique_ptr<AttemptRunner> runner,
-                      AttemptRunner::Create(std::move(runner_options), content.get()));
+                      AttemptRunner::Create(std::move(runner_options), &content));
   Agent agent(std::move(agent_options), state.get(), runner.get());
   SignalThread signals(&agent);
   return agent.Run();
