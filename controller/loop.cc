@@ -61,9 +61,9 @@ void Loop::Settle(core::Effects& effects) {
 void Loop::RefuseCallers(const std::vector<core::Event>& events, const absl::Status& why) {
   for (const core::Event& event : events) {
     if (const auto* submit = std::get_if<core::Submit>(&event)) {
-      ports_->CarryOut(core::Answer{submit->call, why});
+      ports_->CarryOut(core::Answer{submit->call, why, ""});
     } else if (const auto* cancel = std::get_if<core::Cancel>(&event)) {
-      ports_->CarryOut(core::Answer{cancel->call, why});
+      ports_->CarryOut(core::Answer{cancel->call, why, cancel->job_id});
     }
   }
 }

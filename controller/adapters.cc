@@ -1,0 +1,170 @@
+#include "controller/adapters.h"
+
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/base/status_macros.h"
+#include "controller/clock.h"
+#include "spdlog/spdlog.h"
+
+namespace manyarch::controller {
+
+namespace {
+
+// How long a submission may wait for the registry before it is told that there is none.
+constexpr absl::Duration kPreflightTime = absl::Seconds(20);
+
+class StoreUpload : public rpc::BlobUpload {
+ public:
+  explicit StoreUpload(ContentStore* store) : upload_(store) {}
+  absl::Status Add(const Digest& digest, absl::string_view bytes) override {
+    return upload_.Add(digest, bytes);
+  }
+  absl::Status Commit() override { return upload_.Commit(); }
+
+ private:
+  ContentStore::Upload upload_;
+};
+
+}  // namespace
+
+template <typename E>
+rpc::CallPort::Reply Calls::PostAndWait(E event, absl::Time deadline) {
+  const auto waiting = std::make_shared<Waiting>();
+  {
+    absl::MutexLock lock(&mutex_);
+    event.call = ++last_;
+    waiting_[event.call] = waiting;
+  }
+  const core::CallId call = event.call;
+  events_->Post(std::move(event));
+  absl::MutexLock lock(&mutex_);
+  const auto answered = [&]() { return waiting->reply.has_value(); };
+  mutex_.AwaitWithDeadline(absl::Condition(&answered), deadline);
+  waiting_.erase(call);
+  if (waiting->reply) return *waiting->reply;
+  return {
+      absl::DeadlineExceededError(
+          "the controller did not answer in time; the outcome is not known. Ask again: the same "
+          "request is never carried out twice"),
+      "", false};
+}
+
+rpc::CallPort::Reply Calls::Call(core::Submit event, absl::Time deadline) {
+  return PostAndWait(std::move(event), deadline);
+}
+
+rpc::CallPort::Reply Calls::Call(core::Cancel event, absl::Time deadline) {
+  return PostAndWait(std::move(event), deadline);
+}
+
+void Calls::Answer(const core::Answer& answer) {
+  absl::MutexLock lock(&mutex_);
+  const auto it = waiting_.find(answer.call);
+  if (it != waiting_.end()) {
+    it->second->reply = Reply{answer.status, answer.job_id, answer.existed};
+  }
+}
+
+absl::StatusOr<v1::Job> JobReader::Get(absl::string_view id_or_prefix) {
+  if (const auto live = board_->Find(std::string(id_or_prefix))) return *live;
+  MA_ASSIGN_OR_RETURN(v1::Job stored, store_->GetJob(id_or_prefix));
+  // The board may be ahead with what happens inside attempts.
+  if (const auto live = board_->Find(stored.id())) return *live;
+  return stored;
+}
+
+absl::StatusOr<std::shared_ptr<const v1::Job>> JobReader::Await(const std::string& id, int64_t seen,
+                                                                absl::Time deadline) {
+  if (board_->Find(id) != nullptr) return board_->Await(id, seen, deadline);
+  MA_ASSIGN_OR_RETURN(v1::Job stored, store_->GetJob(id));
+  return std::make_shared<const v1::Job>(std::move(stored));
+}
+
+absl::StatusOr<std::vector<v1::Job>> JobReader::List(const v1::ListJobsRequest& request) {
+  MA_ASSIGN_OR_RETURN(std::vector<v1::Job> jobs, store_->ListJobs(request));
+  for (v1::Job& job : jobs) {
+    if (const auto live = board_->Find(job.id())) job = *live;
+  }
+  return jobs;
+}
+
+absl::StatusOr<std::optional<std::pair<std::string, std::string>>> JobReader::FindSubmission(
+    absl::string_view key) {
+  MA_ASSIGN_OR_RETURN(const std::optional<KnownSubmission> known, store_->FindSubmission(key));
+  if (!known) return std::optional<std::pair<std::string, std::string>>();
+  return std::optional(std::make_pair(known->job_id, known->request_hash));
+}
+
+std::unique_ptr<rpc::BlobUpload> ContentAccess::BeginUpload() {
+  return std::make_unique<StoreUpload>(store_);
+}
+
+absl::Status ContentAccess::CheckTree(const std::string& root) {
+  MA_ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(root));
+  return store_->CheckTree(digest);
+}
+
+absl::Status RegistryAccess::Preflight(const std::string& repository) {
+  return publisher_->Preflight(repository, absl::Now() + kPreflightTime);
+}
+
+core::Now LoopAdapter::now() { return ReadClocks(); }
+
+absl::Status LoopAdapter::Commit(const core::Farm& farm, const core::Effects& effects) {
+  Batch batch;
+  std::set<std::string> jobs(effects.jobs.begin(), effects.jobs.end());
+  jobs.insert(effects.progress.begin(), effects.progress.end());
+  for (const std::string& id : jobs) {
+    if (const core::Job* job = farm.FindJob(id)) batch.jobs.push_back(job);
+  }
+  for (const std::string& id : effects.workers) {
+    if (const core::Worker* worker = farm.FindWorker(id)) batch.workers.push_back(worker);
+  }
+  for (const std::string& reference : effects.tags) {
+    if (const core::TagOwner* owner = farm.FindTag(reference)) {
+      batch.tags.emplace_back(reference, *owner);
+    }
+  }
+  return store_->Commit(batch);
+}
+
+void LoopAdapter::Show(const core::Farm& farm, const core::Effects& effects) {
+  std::set<std::string> jobs(effects.jobs.begin(), effects.jobs.end());
+  jobs.insert(effects.progress.begin(), effects.progress.end());
+  for (const std::string& id : jobs) {
+    if (const core::Job* job = farm.FindJob(id)) board_->Update(*job);
+  }
+  std::set<std::string> workers(effects.workers.begin(), effects.workers.end());
+  workers.insert(effects.workers_shown.begin(), effects.workers_shown.end());
+  for (const std::string& id : workers) {
+    if (const core::Worker* worker = farm.FindWorker(id)) board_->UpdateWorker(*worker);
+  }
+}
+
+void LoopAdapter::CarryOut(const core::Effect& effect) {
+  struct Visitor {
+    LoopAdapter* self;
+    void operator()(const core::Answer& e) { self->calls_->Answer(e); }
+    void operator()(const core::SendHelloAnswer& e) { self->sessions_->CarryOut(e); }
+    void operator()(const core::SendOffer& e) { self->sessions_->CarryOut(e); }
+    void operator()(const core::SendAbandon& e) { self->sessions_->CarryOut(e); }
+    void operator()(const core::SendAcknowledged& e) { self->sessions_->CarryOut(e); }
+    void operator()(const core::CloseSession& e) { self->sessions_->CarryOut(e); }
+    void operator()(const core::CheckImage& e) { self->publisher_->CarryOut(e); }
+    void operator()(const core::WriteAnchor& e) { self->publisher_->CarryOut(e); }
+    void operator()(const core::Publish& e) { self->publisher_->CarryOut(e); }
+  };
+  std::visit(Visitor{this}, effect);
+}
+
+void LoopAdapter::StartOver(const absl::Status& why) {
+  spdlog::error("starting over from the store: {}", std::string(why.message()));
+  board_->Clear();
+  sessions_->CloseAll(
+      absl::UnavailableError(absl::StrCat("the controller had to start over: ", why.message())),
+      /*for_good=*/false);
+}
+
+}  // namespace manyarch::controller

@@ -1,0 +1,140 @@
+// The ports of the services and the loop, filled in with the parts that do the work.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "controller/board.h"
+#include "controller/content/content_store.h"
+#include "controller/logs/log_store.h"
+#include "controller/loop.h"
+#include "controller/publish/publisher.h"
+#include "controller/rpc/ports.h"
+#include "controller/rpc/worker_sessions.h"
+#include "controller/store/store.h"
+
+namespace manyarch::controller {
+
+// Hands events to the loop.
+class LoopEvents : public rpc::EventPort {
+ public:
+  void Attach(Loop* loop) { loop_ = loop; }
+  void Post(core::Event event) override { loop_->Post(std::move(event)); }
+
+ private:
+  Loop* loop_ = nullptr;
+};
+
+// Callers that wait for the loop's answer. Thread-safe.
+class Calls : public rpc::CallPort {
+ public:
+  explicit Calls(rpc::EventPort* events) : events_(events) {}
+  Reply Call(core::Submit event, absl::Time deadline) override;
+  Reply Call(core::Cancel event, absl::Time deadline) override;
+  void Answer(const core::Answer& answer);
+
+ private:
+  struct Waiting {
+    std::optional<Reply> reply;
+  };
+  template <typename E>
+  Reply PostAndWait(E event, absl::Time deadline);
+
+  rpc::EventPort* const events_;
+  absl::Mutex mutex_;
+  core::CallId last_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::flat_hash_map<core::CallId, std::shared_ptr<Waiting>> waiting_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Jobs from the board, where they are live, else from the store.
+class JobReader : public rpc::JobPort {
+ public:
+  JobReader(Board* board, Store* store) : board_(board), store_(store) {}
+  absl::StatusOr<v1::Job> Get(absl::string_view id_or_prefix) override;
+  absl::StatusOr<std::shared_ptr<const v1::Job>> Await(const std::string& id, int64_t seen,
+                                                       absl::Time deadline) override;
+  absl::StatusOr<std::vector<v1::Job>> List(const v1::ListJobsRequest& request) override;
+  absl::StatusOr<std::optional<std::pair<std::string, std::string>>> FindSubmission(
+      absl::string_view key) override;
+  std::vector<v1::Worker> Workers() override { return board_->Workers(); }
+
+ private:
+  Board* const board_;
+  Store* const store_;
+};
+
+class LogAccess : public rpc::LogPort {
+ public:
+  void Attach(LogStore* logs) { logs_ = logs; }
+  absl::StatusOr<int64_t> Append(const std::string& attempt_id, int64_t offset,
+                                 absl::string_view data) override {
+    return logs_->Append(attempt_id, offset, data);
+  }
+  int64_t Size(const std::string& attempt_id) override { return logs_->Size(attempt_id); }
+  absl::Status Sync(const std::string& attempt_id) override { return logs_->Sync(attempt_id); }
+  absl::StatusOr<std::string> Read(const std::string& attempt_id, int64_t offset,
+                                   size_t limit) override {
+    return logs_->Read(attempt_id, offset, limit);
+  }
+  void AwaitMore(const std::string& attempt_id, int64_t offset, absl::Time deadline) override {
+    logs_->AwaitMore(attempt_id, offset, deadline);
+  }
+
+ private:
+  LogStore* logs_ = nullptr;
+};
+
+class ContentAccess : public rpc::ContentPort {
+ public:
+  explicit ContentAccess(ContentStore* store) : store_(store) {}
+  bool Has(const Digest& digest) override { return store_->Has(digest); }
+  absl::StatusOr<std::string> Get(const Digest& digest) override { return store_->Get(digest); }
+  std::unique_ptr<rpc::BlobUpload> BeginUpload() override;
+  absl::Status CheckTree(const std::string& root) override;
+
+ private:
+  ContentStore* const store_;
+};
+
+class RegistryAccess : public rpc::RegistryPort {
+ public:
+  RegistryAccess(v1::RegistryAccess access, publish::Publisher* publisher)
+      : access_(std::move(access)), publisher_(publisher) {}
+  absl::Status Preflight(const std::string& repository) override;
+  v1::RegistryAccess AccessFor(const std::string& /*repository*/) override { return access_; }
+
+ private:
+  const v1::RegistryAccess access_;
+  publish::Publisher* const publisher_;
+};
+
+// Joins the loop to the store, the board, the sessions and the publisher.
+class LoopAdapter : public LoopPorts {
+ public:
+  LoopAdapter(Store* store, Board* board, Calls* calls, rpc::WorkerSessions* sessions,
+              publish::Publisher* publisher)
+      : store_(store), board_(board), calls_(calls), sessions_(sessions), publisher_(publisher) {}
+
+  core::Now now() override;
+  absl::StatusOr<core::FarmState> Load() override { return store_->Load(); }
+  absl::Status Commit(const core::Farm& farm, const core::Effects& effects) override;
+  void Show(const core::Farm& farm, const core::Effects& effects) override;
+  void CarryOut(const core::Effect& effect) override;
+  void StartOver(const absl::Status& why) override;
+
+ private:
+  Store* const store_;
+  Board* const board_;
+  Calls* const calls_;
+  rpc::WorkerSessions* const sessions_;
+  publish::Publisher* const publisher_;
+};
+
+}  // namespace manyarch::controller

@@ -1,0 +1,34 @@
+// manyarch-controller: takes jobs, gives their builds to workers, publishes the lists.
+#include <cstdlib>
+#include <iostream>
+
+#include "common/os/logging.h"
+#include "common/os/signals.h"
+#include "controller/controller.h"
+#include "controller/options.h"
+#include "spdlog/spdlog.h"
+
+int main(int argc, char** argv) {
+  manyarch::BlockSignals();
+  manyarch::controller::Options options;
+  if (const auto exit_code = manyarch::controller::ParseOptions(argc, argv, &options)) {
+    return *exit_code;
+  }
+  if (const absl::Status status = manyarch::InitLogging("manyarch-controller", options.log_level);
+      !status.ok()) {
+    std::cerr << "manyarch-controller: --log-level: " << status.message() << "\n";
+    return 2;
+  }
+  auto controller = manyarch::controller::Controller::Start(options);
+  if (!controller.ok()) {
+    spdlog::error("{}", std::string(controller.status().message()));
+    return EXIT_FAILURE;
+  }
+  manyarch::SignalWaiter signals;
+  while (signals.Wait() == SIGHUP) {
+  }
+  spdlog::info("stopping");
+  (*controller)->Stop();
+  spdlog::info("stopped");
+  return EXIT_SUCCESS;
+}

@@ -1,0 +1,88 @@
+#include "controller/options.h"
+
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/os/flags.h"
+#include "registry/reference.h"
+
+namespace manyarch::controller {
+
+namespace {
+
+struct Texts {
+  std::string heartbeat = "5s";
+  std::string suspect_after = "20s";
+  std::string lost_after = "60s";
+};
+
+absl::Status Interpret(const Texts& texts, Options* options) {
+  MA_ASSIGN_OR_RETURN(const HostPort address, ParseHostPortFlag("--listen", options->listen));
+  if (!options->insecure_listen && !registry::IsLoopback(address.host)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--listen: ", options->listen,
+        " can be reached from other machines, and there is no TLS and no authentication yet: "
+        "anybody "
+        "there could run builds. Listen on 127.0.0.1 and reach it through an SSH tunnel, or add "
+        "--insecure-listen if the network itself is trusted"));
+  }
+  MA_ASSIGN_OR_RETURN(options->heartbeat, ParseDurationFlag("--heartbeat", texts.heartbeat));
+  MA_ASSIGN_OR_RETURN(options->suspect_after,
+                      ParseDurationFlag("--suspect-after", texts.suspect_after));
+  MA_ASSIGN_OR_RETURN(options->lost_after, ParseDurationFlag("--lost-after", texts.lost_after));
+  if (options->heartbeat <= absl::ZeroDuration() || options->heartbeat >= options->suspect_after ||
+      options->suspect_after > options->lost_after) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--heartbeat (", texts.heartbeat, ") must be shorter than --suspect-after (",
+        texts.suspect_after, "), and that no longer than --lost-after (", texts.lost_after, ")"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::optional<int> ParseOptions(int argc, char** argv, Options* options) {
+  CLI::App app(
+      "The controller of a manyarch farm: takes jobs, gives their builds to workers, and publishes "
+      "the\n"
+      "manifest lists. Every option can also be given as MANYARCH_<OPTION>, e.g. "
+      "MANYARCH_STATE_DIR.",
+      "manyarch-controller");
+  Texts texts;
+  app.set_version_flag("--version", std::string("manyarch-controller ") + MANYARCH_VERSION);
+  app.add_option("--listen", options->listen, "HOST:PORT to listen on; port 0 takes any free one")
+      ->capture_default_str();
+  app.add_flag("--insecure-listen", options->insecure_listen,
+               "allow --listen on an address that other machines can reach, without TLS");
+  app.add_option("--port-file", options->port_file,
+                 "file to write the port to, once the controller listens");
+  app.add_option("--state-dir", options->state_dir,
+                 "directory for the store, contexts and logs; one controller each")
+      ->capture_default_str();
+  app.add_option("--plain-http", options->plain_http,
+                 "HOST[:PORT] of a registry that is spoken to without TLS; repeatable");
+  app.add_option("--registry-authfile", options->registry_authfile,
+                 "containers auth.json with the credentials for registries; workers get them with "
+                 "each build");
+  app.add_option("--heartbeat", texts.heartbeat, "how often workers report")->capture_default_str();
+  app.add_option("--suspect-after", texts.suspect_after,
+                 "a worker silent for this long is sent nothing new")
+      ->capture_default_str();
+  app.add_option("--lost-after", texts.lost_after,
+                 "a worker silent for this long is lost, and its builds start elsewhere")
+      ->capture_default_str();
+  app.add_option("--log-level", options->log_level, "trace, debug, info, warn, error or off")
+      ->capture_default_str();
+  app.set_config("--config", "",
+                 "file with these options, a line each: state-dir = \"/srv/manyarch\"");
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  if (const int code = ParseArgs(app, argc, argv); code >= 0) return code;
+  if (const absl::Status status = Interpret(texts, options); !status.ok()) {
+    std::cerr << "manyarch-controller: " << status.message() << "\n";
+    return 2;
+  }
+  return std::nullopt;
+}
+
+}  // namespace manyarch::controller

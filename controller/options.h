@@ -1,0 +1,30 @@
+// What the operator says: flags, environment, config file, in that order of precedence.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace manyarch::controller {
+
+struct Options {
+  std::string listen = "127.0.0.1:7460";
+  bool insecure_listen = false;
+  std::string port_file;
+  std::string state_dir = "/var/lib/manyarch/controller";
+  std::vector<std::string> plain_http;  // host[:port] of registries spoken to without TLS.
+  std::string registry_authfile;
+  absl::Duration heartbeat = absl::Seconds(5);
+  absl::Duration suspect_after = absl::Seconds(20);
+  absl::Duration lost_after = absl::Seconds(60);
+  std::string log_level = "info";
+};
+
+// Fills `options`, or says on stdout or stderr what there is to say and returns the exit code: 0
+// after
+// --help and --version, 2 for what makes no sense.
+std::optional<int> ParseOptions(int argc, char** argv, Options* options);
+
+}  // namespace manyarch::controller
