@@ -116,7 +116,7 @@ class RegistryAccess : public rpc::RegistryPort {
 };
 
 // Joins the loop to the store, the board, the sessions and the publisher.
-class LoopAdapter : public LoopPorts {
+class LoopAdapter : public EnginePorts {
  public:
   LoopAdapter(Store* store, Board* board, Calls* calls, rpc::WorkerSessions* sessions,
               publish::Publisher* publisher)
