@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -11,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "common/base/platform.h"
 #include "common/base/status_macros.h"
+#include "common/os/cgroups.h"
 #include "common/os/files.h"
 #include "common/os/subprocess.h"
 #include "worker/platform/tiny_program.h"
@@ -62,7 +64,10 @@ absl::Status TryBuild(const BuildahInfo& info, const std::string& scratch_dir) {
                   "--network=host",
                   "--no-cache",
                   "--pull=never"};
-  for (const std::string& flag : IsolationFlags(info, d + "/runtime")) command.argv.push_back(flag);
+  const std::string cgroup = absl::StrCat("/manyarch-probe-", getpid());
+  for (const std::string& flag : IsolationFlags(info, d + "/runtime", cgroup)) {
+    command.argv.push_back(flag);
+  }
   command.argv.push_back("--");
   command.argv.push_back(d + "/context");
   command.env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + d,
@@ -71,7 +76,9 @@ absl::Status TryBuild(const BuildahInfo& info, const std::string& scratch_dir) {
   RunOptions options;
   options.timeout = absl::Seconds(60);
   options.merge_stderr = true;
-  return RunChecked(command, options).status();
+  const absl::Status status = RunChecked(command, options).status();
+  MA_RETURN_IF_ERROR(RemoveCgroups(cgroup));
+  return status;
 }
 
 // The same, with the cure for RLIMITs where it is needed and helps.
@@ -109,10 +116,12 @@ std::string IsolationName(Isolation isolation) {
   return isolation == Isolation::kOci ? "oci (runc)" : "chroot";
 }
 
-std::vector<std::string> IsolationFlags(const BuildahInfo& info, const std::string& runtime_dir) {
+std::vector<std::string> IsolationFlags(const BuildahInfo& info, const std::string& runtime_dir,
+                                        const std::string& cgroup_parent) {
   std::vector<std::string> flags;
   if (info.isolation == Isolation::kOci) {
-    flags = {"--isolation=oci", "--runtime=runc", "--runtime-flag=root=" + runtime_dir};
+    flags = {"--isolation=oci", "--runtime=runc", "--runtime-flag=root=" + runtime_dir,
+             "--cgroup-parent=" + cgroup_parent};
   } else {
     flags = {"--isolation=chroot"};
   }

@@ -40,8 +40,10 @@ struct BuildahInfo {
 // For people: "oci (runc)" or "chroot".
 std::string IsolationName(Isolation isolation);
 
-// The flags of `buildah build` for it; the OCI runtime keeps its state in `runtime_dir`.
-std::vector<std::string> IsolationFlags(const BuildahInfo& info, const std::string& runtime_dir);
+// The flags of `buildah build` for it. The OCI runtime keeps its state in `runtime_dir` and makes
+// its cgroups below `cgroup_parent`.
+std::vector<std::string> IsolationFlags(const BuildahInfo& info, const std::string& runtime_dir,
+                                        const std::string& cgroup_parent);
 
 enum class IsolationChoice { kAuto, kOci, kChroot };
 absl::StatusOr<IsolationChoice> ParseIsolationChoice(absl::string_view text);

@@ -1,0 +1,70 @@
+#include "worker/build/containerfile.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "common/os/files.h"
+
+namespace manyarch::worker {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ContainerfileTest : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(MakeDirs(context_ + "/sub").ok()); }
+  void Write(const std::string& name) {
+    ASSERT_TRUE(WriteFileAtomic(context_ + "/" + name, "FROM scratch\n").ok());
+  }
+  void Link(const std::string& target, const std::string& name) {
+    ASSERT_EQ(symlink(target.c_str(), (context_ + "/" + name).c_str()), 0);
+  }
+  void ExpectRefused(const std::string& name, const std::string& why) {
+    const auto path = FindContainerfile(context_, name);
+    EXPECT_TRUE(absl::IsInvalidArgument(path.status())) << path.status();
+    EXPECT_THAT(std::string(path.status().message()), HasSubstr(why));
+  }
+
+  TempDir dir_ = *TempDir::Make();
+  std::string context_ = dir_.path() + "/context";
+};
+
+TEST_F(ContainerfileTest, PrefersContainerfileToDockerfile) {
+  ExpectRefused("", "neither a Containerfile nor a Dockerfile");
+  Write("Dockerfile");
+  EXPECT_EQ(*FindContainerfile(context_, ""), context_ + "/Dockerfile");
+  Write("Containerfile");
+  EXPECT_EQ(*FindContainerfile(context_, ""), context_ + "/Containerfile");
+  EXPECT_EQ(*FindContainerfile(context_, "Dockerfile"), context_ + "/Dockerfile");
+}
+
+TEST_F(ContainerfileTest, FollowsLinksInsideOfTheContextOnly) {
+  Write("sub/real");
+  Link("sub/real", "inside");
+  Link("../real", "sub/up");
+  EXPECT_EQ(*FindContainerfile(context_, "inside"), context_ + "/sub/real");
+  ExpectRefused("sub/up", "is not in the context");
+  Link("/etc/passwd", "absolute");
+  Link("../../etc/passwd", "outside");
+  ExpectRefused("absolute", "leads out of the context");
+  ExpectRefused("outside", "leads out of the context");
+  ExpectRefused("../context/inside", "leads out of the context");
+  ExpectRefused("/etc/passwd", "leads out of the context");
+}
+
+TEST_F(ContainerfileTest, RefusesWhatIsNoFileAndWhatNeedsAPreprocessor) {
+  ExpectRefused("sub", "is not a file");
+  ExpectRefused("none", "is not in the context");
+  Write("Containerfile.in");
+  ExpectRefused("Containerfile.in", "C preprocessor");
+}
+
+TEST_F(ContainerfileTest, RefusesIgnoreFilesThatLeadOut) {
+  Write("Containerfile");
+  Link("/etc/shadow", "Containerfile.dockerignore");
+  ExpectRefused("", "'Containerfile.dockerignore' leads out of the context");
+}
+
+}  // namespace
+}  // namespace manyarch::worker

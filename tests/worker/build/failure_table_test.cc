@@ -1,0 +1,181 @@
+#include "worker/build/failure_table.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace manyarch::worker {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr v1::FailureClass kUser = v1::FAILURE_CLASS_USER;
+constexpr v1::FailureClass kInfra = v1::FAILURE_CLASS_INFRASTRUCTURE;
+
+struct Row {
+  const char* name;
+  int exit_code;
+  const char* output;
+  v1::FailureClass want;
+  int want_exit_code;
+  const char* message;  // Part of it.
+  bool oom_kill = false;
+};
+
+// Outputs as buildah 1.28.2 gives them, shortened.
+const Row kRows[] = {
+    {"run_fails_oci", 7,
+     "STEP 3/3: RUN make\nmake: *** [all] Error 1\n"
+     "Error: building at STEP \"RUN make\": while running runtime: exit status 7",
+     kUser, 7, "RUN make"},
+    {"run_fails_chroot", 7,
+     "subprocess exited with status 7\nsubprocess exited with status 7\n"
+     "Error: building at STEP \"RUN make\": exit status 7",
+     kUser, 7, "RUN make"},
+    {"run_killed_without_oom", 137,
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 137", kUser, 137,
+     "137"},
+    {"run_killed_with_oom", 137,
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 137", kInfra, 137,
+     "for want of memory", true},
+    {"run_fails_while_something_else_is_oom_killed", 2,
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 2", kUser, 2, "", true},
+    {"run_prints_a_registry_error", 1,
+     "curl: (7) connection refused, manifest unknown\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kUser, 1, ""},
+    {"run_prints_error_lines_of_its_own", 1,
+     "Error: connection refused\nError: building at STEP \"RUN x\": while running runtime: exit "
+     "status 1",
+     kUser, 1, "building at STEP"},
+    {"buildah_killed", 137, "STEP 1/2: FROM x\nSTEP 2/2: RUN sleep", kInfra, 0, "killed it"},
+    {"disk_full_in_run", 1,
+     "cc1: error: No space left on device\n"
+     "Error: building at STEP \"RUN cc x\": while running runtime: exit status 1",
+     kInfra, 1, "disk is full"},
+    {"disk_full_in_commit", 125,
+     "Error: committing container for step {...}: copying layers: write /s/x: no space left on "
+     "device",
+     kInfra, 0, "disk is full"},
+    {"qemu_crash", 139,
+     "qemu: uncaught target signal 11 (Segmentation fault) - core dumped\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 139",
+     kInfra, 139, "crashed under qemu"},
+    {"no_emulator_oci", 1,
+     "exec /bin/sh: exec format error\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kInfra, 1, "not of this platform"},
+    {"no_emulator_chroot", 1,
+     "process failed to start with error: fork/exec /bin/sh: exec format error"
+     "process exited with error: exec: not startedsubprocess exited with status 1\n"
+     "Error: building at STEP \"RUN x\": exit status 1",
+     kInfra, 1, "not of this platform"},
+    {"resolver_down_in_run", 100,
+     "E: Temporary failure resolving 'deb.debian.org'\n"
+     "Error: building at STEP \"RUN apt-get update\": while running runtime: exit status 100",
+     kInfra, 100, "resolve"},
+    {"no_such_program_oci", 1,
+     "error running container: from /usr/bin/runc creating container for [/bin/sh -c x]: "
+     "time=\"...\" level=error msg=\"runc create failed: unable to start container process: exec: "
+     "\\\"/bin/sh\\\": stat /bin/sh: no such file or directory\"\n: exit status 1\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kUser, 1, "no such program"},
+    {"runc_broken", 1,
+     "error running container: from /usr/bin/runc creating container for [x]: runc create failed: "
+     "unable to start container process: error during container init: mounting proc: permission "
+     "denied\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kInfra, 1, "runc"},
+    {"missing_copy_source", 125,
+     "Error: building at STEP \"COPY x /\": checking on sources under \"/c\": copier: stat: "
+     "\"/x\": no "
+     "such file or directory",
+     kUser, 0, "COPY x /"},
+    {"unknown_instruction", 125,
+     "Error: building at STEP \"FROB \": Build error: Unknown instruction: \"FROB\"", kUser, 0,
+     "FROB"},
+    {"bad_from", 125,
+     "Error: FROM requires either one argument, or three: FROM <source> [as <name>]", kUser, 0,
+     "FROM requires"},
+    {"no_from", 125, "Error: no FROM statement found", kUser, 0, "no FROM"},
+    {"empty", 125, "Error: no contents in \"Containerfile\"", kUser, 0, "empty"},
+    {"unknown_user", 125,
+     "Error: building at STEP \"RUN x\": determining run uid: user: unknown user error looking up "
+     "user "
+     "\"nobody\"",
+     kUser, 0, "unknown user"},
+    {"base_unknown", 125,
+     "Error: creating build container: initializing source docker://r/x:1: reading manifest 1 in "
+     "r/x: "
+     "manifest unknown: manifest unknown",
+     kUser, 0, "check its name"},
+    {"base_denied", 125,
+     "Error: creating build container: initializing source docker://x:1: reading manifest 1 in "
+     "docker.io/library/x: requested access to the resource is denied",
+     kUser, 0, "credentials"},
+    {"base_lacks_platform", 125,
+     "Error: creating build container: choosing an image from manifest list docker://r/x: no image "
+     "found "
+     "in manifest list for architecture arm64, variant \"\", OS linux",
+     kUser, 0, "lacks this platform"},
+    {"base_malformed", 125, "Error: creating build container: invalid reference format", kUser, 0,
+     "malformed"},
+    {"registry_down", 125,
+     "Error: creating build container: initializing source docker://127.0.0.1:1/x:latest: pinging "
+     "container registry 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused",
+     kInfra, 0, "connection refused"},
+    {"registry_limits", 125,
+     "Error: creating build container: reading manifest latest in docker.io/library/x: "
+     "toomanyrequests: "
+     "You have reached your pull rate limit",
+     kInfra, 0, "limits requests"},
+    {"registry_500", 125,
+     "Error: creating build container: reading blob sha256:1: received unexpected HTTP status: 503",
+     kInfra, 0, "503"},
+    {"registry_name", 125,
+     "Error: creating build container: pinging container registry r: dial tcp: lookup r: no such "
+     "host",
+     kInfra, 0, "resolver"},
+    {"registry_http", 125,
+     "Error: creating build container: pinging container registry r: http: server gave HTTP "
+     "response to "
+     "HTTPS client",
+     kInfra, 0, "--plain-http"},
+    {"add_url_down", 125,
+     "Error: building at STEP \"ADD http://r/x /\": reading \"http://r/x\": dial tcp: connect: "
+     "connection "
+     "refused",
+     kInfra, 0, ""},
+    {"rlimit", 125,
+     "Error: building at STEP \"RUN x\": setting \"RLIMIT_NOFILE\" limit to "
+     "soft=1048576,hard=1048576 "
+     "(was soft=20000,hard=20000): operation not permitted",
+     kInfra, 0, "resource limits"},
+    {"push_unauthorized", 125,
+     "Error: pushing image \"x\" to \"docker://r/x:t\": trying to reuse blob sha256:1 at "
+     "destination: "
+     "checking whether a blob sha256:1 exists in r/x: unauthorized: authentication required",
+     kUser, 0, "credentials"},
+    {"push_unknown_trouble", 125, "Error: pushing image \"x\" to \"docker://r/x:t\": something new",
+     kInfra, 0, "something new"},
+    {"nothing_said", 1, "", kInfra, 0, "exit code 1"},
+};
+
+class FailureTableTest : public ::testing::TestWithParam<Row> {};
+
+TEST_P(FailureTableTest, Classifies) {
+  const Row& row = GetParam();
+  Evidence evidence;
+  evidence.exit_code = row.exit_code;
+  evidence.output = row.output;
+  evidence.oom_kill = row.oom_kill;
+  const Verdict verdict = Classify(evidence);
+  EXPECT_EQ(verdict.failure_class, row.want) << verdict.message;
+  EXPECT_EQ(verdict.exit_code, row.want_exit_code);
+  EXPECT_THAT(verdict.message, HasSubstr(row.message));
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, FailureTableTest, ::testing::ValuesIn(kRows),
+                         [](const auto& test) { return std::string(test.param.name); });
+
+}  // namespace
+}  // namespace manyarch::worker

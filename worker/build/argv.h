@@ -1,0 +1,73 @@
+// Command lines of buildah, and the environment it runs in. Pure.
+//
+// Every value stands behind "--flag=" or after "--", so nothing that a user chose can become a
+// flag.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "manyarch/v1/types.pb.h"
+#include "worker/platform/buildah_info.h"
+
+namespace manyarch::worker {
+
+// An image store. One buildah at a time works on it: below 1.38 concurrent builds in one store are
+// not safe. Each slot has one for each platform, because buildah's layer cache does not look at the
+// platform: from one base (or from scratch) an arm64 build would take the layers of an amd64 one.
+struct StorePaths {
+  std::string root;
+  std::string runroot;
+};
+
+// Where the files of one attempt are, all below one directory.
+struct WorkPaths {
+  explicit WorkPaths(std::string dir_of_work) : dir(std::move(dir_of_work)) {}
+
+  std::string dir;
+  std::string context() const { return dir + "/context"; }
+  std::string tmp() const { return dir + "/tmp"; }
+  std::string runtime() const { return dir + "/runtime"; }  // State of the OCI runtime.
+  std::string authfile() const { return dir + "/auth.json"; }
+  std::string registries_conf() const { return dir + "/registries.conf"; }
+  std::string iidfile() const { return dir + "/image-id"; }
+  std::string digestfile() const { return dir + "/digest"; }
+};
+
+struct BuildRequest {
+  BuildahInfo buildah;
+  StorePaths store;
+  WorkPaths work{""};
+  std::string cgroup_parent;
+  v1::Platform platform;
+  v1::BuildOptions options;
+  std::string containerfile;  // Absolute.
+};
+
+// `buildah build`: the image's id goes to work.iidfile().
+std::vector<std::string> BuildArgv(const BuildRequest& request);
+
+// `buildah push` of an image by its id: without a tag where buildah can, else to the attempt's
+// staging tag. The digest goes to work.digestfile().
+std::vector<std::string> PushArgv(const BuildahInfo& buildah, const StorePaths& store,
+                                  const WorkPaths& work, const std::string& image_id,
+                                  const std::string& repository, const std::string& attempt_id);
+
+// Removes all working containers of a store.
+std::vector<std::string> RemoveContainersArgv(const BuildahInfo& buildah, const StorePaths& store);
+
+enum class Prune { kCachedLayers, kEverything };
+// Removes images of a store: those without a name, which are the cached layers, or all.
+std::vector<std::string> PruneArgv(const BuildahInfo& buildah, const StorePaths& store, Prune what);
+
+// "NAME=value" of all that buildah gets to see: of this process's own variables only PATH and those
+// about proxies and certificates.
+std::vector<std::string> BuildahEnvironment(const WorkPaths& work,
+                                            const std::map<std::string, std::string>& own);
+
+// A registries.conf: docker.io where an image names no registry, and plain http for these hosts
+// only.
+std::string RegistriesConf(const std::vector<std::string>& plain_http);
+
+}  // namespace manyarch::worker

@@ -1,0 +1,211 @@
+#include "worker/build/attempt.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "common/base/digest.h"
+#include "common/base/platform.h"
+#include "common/base/status_macros.h"
+#include "common/os/files.h"
+#include "common/os/subprocess.h"
+#include "worker/build/argv.h"
+#include "worker/build/containerfile.h"
+#include "worker/build/failure_table.h"
+#include "worker/cache/materialise.h"
+
+namespace manyarch::worker {
+
+namespace {
+
+constexpr absl::Duration kDefaultTimeout = absl::Hours(6);
+constexpr char kImageMediaType[] = "application/vnd.docker.distribution.manifest.v2+json";
+
+absl::Duration TimeoutOf(const v1::Offer& offer) {
+  const absl::Duration timeout =
+      absl::Seconds(offer.timeout().seconds()) + absl::Nanoseconds(offer.timeout().nanos());
+  return timeout > absl::ZeroDuration() ? timeout : kDefaultTimeout;
+}
+
+std::string PlatformName(const v1::Platform& p) {
+  return ToString(Platform{p.os(), p.arch(), p.variant()});
+}
+
+// A NUL would silently end an argument.
+absl::Status CheckOptions(const v1::BuildOptions& options) {
+  const auto bad = [](const std::string& text) { return text.find('\0') != std::string::npos; };
+  bool any = bad(options.containerfile()) || bad(options.target());
+  for (const auto* list : {&options.build_args(), &options.labels()}) {
+    for (const v1::NameValue& item : *list) any = any || bad(item.name()) || bad(item.value());
+  }
+  if (!any) return absl::OkStatus();
+  return absl::InvalidArgumentError("a build option has a NUL byte in it, which no command takes");
+}
+
+// How many processes the kernel has killed for want of memory since it started, in any cgroup.
+int64_t OomKills() {
+  const absl::StatusOr<std::string> text = ReadFile("/proc/vmstat");
+  if (!text.ok()) return 0;
+  for (absl::string_view line : absl::StrSplit(*text, '\n')) {
+    int64_t count = 0;
+    if (absl::ConsumePrefix(&line, "oom_kill ") && absl::SimpleAtoi(line, &count)) return count;
+  }
+  return 0;
+}
+
+}  // namespace
+
+Attempt::Attempt(const v1::Offer& offer, const AttemptTools& tools, const StorePaths& store,
+                 WorkPaths work, std::string cgroup, AttemptObserver& observer,
+                 const StopToken& stop)
+    : offer_(offer),
+      tools_(tools),
+      store_(store),
+      work_(std::move(work)),
+      cgroup_(std::move(cgroup)),
+      observer_(observer),
+      stop_(stop),
+      timeout_(TimeoutOf(offer)),
+      deadline_(absl::Now() + timeout_) {
+  result_.set_attempt_id(offer.attempt_id());
+}
+
+v1::Finished Attempt::Run() {
+  if (Prepare() && Fetch() && Build()) Push();
+  // Whatever else it may have come to: who stopped it expects nothing of it.
+  if (stop_.stopped() && !result_.has_image()) result_.mutable_cancelled();
+  return std::move(result_);
+}
+
+bool Attempt::Fail(v1::FailureClass failure_class, absl::string_view message, int exit_code) {
+  v1::Failure& failure = *result_.mutable_failure();
+  failure.set_class_(failure_class);
+  failure.set_message(ToUtf8(absl::StrCat(PlatformName(offer_.platform()), ": ", message)));
+  failure.set_exit_code(exit_code);
+  failure.set_step(tail_.last_step());
+  for (std::string& line : tail_.LastLines()) failure.add_last_lines(std::move(line));
+  return false;
+}
+
+bool Attempt::Fail(const absl::Status& status) {
+  return Fail(
+      absl::IsInvalidArgument(status) ? v1::FAILURE_CLASS_USER : v1::FAILURE_CLASS_INFRASTRUCTURE,
+      std::string(status.message()));
+}
+
+bool Attempt::Prepare() {
+  const v1::RegistryAccess& registry = offer_.registry();
+  const absl::Status status = [&]() -> absl::Status {
+    MA_RETURN_IF_ERROR(CheckOptions(offer_.options()));
+    MA_RETURN_IF_ERROR(MakeDirs(work_.dir, 0700));
+    for (const std::string& dir :
+         {work_.tmp(), work_.runtime(), work_.context(), store_.root, store_.runroot}) {
+      MA_RETURN_IF_ERROR(MakeDirs(dir, 0700));
+    }
+    // An empty one too: else buildah would use what the worker's user has.
+    MA_RETURN_IF_ERROR(WriteFileAtomic(
+        work_.authfile(), registry.authfile().empty() ? "{}" : registry.authfile(), 0600));
+    return WriteFileAtomic(
+        work_.registries_conf(),
+        RegistriesConf({registry.plain_http().begin(), registry.plain_http().end()}), 0600);
+  }();
+  return status.ok() || Fail(Annotate(status, "preparing the build"));
+}
+
+bool Attempt::Fetch() {
+  observer_.OnState(v1::ATTEMPT_STATE_FETCHING);
+  const absl::StatusOr<Digest> root = Digest::Parse(offer_.context_root());
+  if (!root.ok()) return Fail(v1::FAILURE_CLASS_INFRASTRUCTURE, "the offer names no context");
+  if (const absl::Status status =
+          Materialise(*root, work_.context(), tools_.cache, tools_.content, stop_);
+      !status.ok()) {
+    return Fail(status);
+  }
+  absl::StatusOr<std::string> path =
+      FindContainerfile(work_.context(), offer_.options().containerfile());
+  if (!path.ok()) return Fail(path.status());
+  containerfile_ = *std::move(path);
+  return true;
+}
+
+bool Attempt::Build() {
+  observer_.OnState(v1::ATTEMPT_STATE_BUILDING);
+  BuildRequest request;
+  request.buildah = tools_.buildah;
+  request.store = store_;
+  request.work = work_;
+  request.cgroup_parent = cgroup_;
+  request.platform = offer_.platform();
+  request.options = offer_.options();
+  request.containerfile = containerfile_;
+  if (!RunBuildah(BuildArgv(request), /*pushing=*/false)) return false;
+  const absl::StatusOr<std::string> id = ReadFile(work_.iidfile());
+  if (!id.ok()) return Fail(Annotate(id.status(), "looking for the image that buildah has built"));
+  image_id_ = std::string(absl::StripPrefix(absl::StripAsciiWhitespace(*id), "sha256:"));
+  return true;
+}
+
+bool Attempt::Push() {
+  observer_.OnState(v1::ATTEMPT_STATE_PUSHING);
+  if (!RunBuildah(PushArgv(tools_.buildah, store_, work_, image_id_, offer_.repository(),
+                           offer_.attempt_id()),
+                  /*pushing=*/true)) {
+    return false;
+  }
+  const absl::StatusOr<std::string> text = ReadFile(work_.digestfile());
+  if (!text.ok())
+    return Fail(Annotate(text.status(), "looking for the digest of the pushed image"));
+  const absl::StatusOr<Digest> digest = Digest::Parse(absl::StripAsciiWhitespace(*text));
+  if (!digest.ok()) {
+    return Fail(v1::FAILURE_CLASS_INFRASTRUCTURE,
+                absl::StrCat("buildah push gave no digest: ", digest.status().message()));
+  }
+  v1::Image& image = *result_.mutable_image();
+  image.set_repository(offer_.repository());
+  image.set_digest(digest->ToString());
+  // buildah does not tell the size: the controller knows it once it has verified the image.
+  image.set_media_type(kImageMediaType);
+  return true;
+}
+
+bool Attempt::RunBuildah(const std::vector<std::string>& argv, bool pushing) {
+  Command command;
+  command.argv = argv;
+  command.cwd = work_.dir;
+  command.env = BuildahEnvironment(work_, OwnEnvironment());
+  command.own_namespaces = true;
+  RunOptions options;
+  options.on_output = [this](absl::string_view bytes) {
+    tail_.Add(bytes);
+    observer_.OnOutput(bytes);
+  };
+  options.timeout = deadline_ - absl::Now();
+  options.stop = &stop_;
+  options.grace = absl::Milliseconds(500);
+  const int64_t oom_kills = OomKills();
+  const absl::StatusOr<RunResult> run = RunCommand(command, options);
+  if (!run.ok()) return Fail(run.status());
+  if (run->ok()) return true;
+  if (run->timed_out) {
+    const std::string& step = tail_.last_step();
+    return Fail(v1::FAILURE_CLASS_TIMEOUT,
+                absl::StrCat(pushing ? "pushing" : "building", " was stopped after ",
+                             absl::FormatDuration(timeout_), step.empty() ? "" : ", in ", step,
+                             "; allow it more time, or use a native worker where it was emulated"));
+  }
+  Evidence evidence;
+  evidence.stage = pushing ? Stage::kPush : Stage::kBuild;
+  evidence.exit_code = run->exit.code;
+  evidence.output = tail_.Text();
+  evidence.last_step = tail_.last_step();
+  evidence.oom_kill = OomKills() > oom_kills;
+  const Verdict verdict = Classify(evidence);
+  return Fail(verdict.failure_class, verdict.message, verdict.exit_code);
+}
+
+}  // namespace manyarch::worker

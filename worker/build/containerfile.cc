@@ -1,0 +1,83 @@
+#include "worker/build/containerfile.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstring>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/os/files.h"
+
+namespace manyarch::worker {
+
+namespace {
+
+// Opens `name` without ever leaving `dir`.
+UniqueFd OpenBeneath(int dir, const std::string& name) {
+  open_how how = {};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  return UniqueFd(static_cast<int>(syscall(SYS_openat2, dir, name.c_str(), &how, sizeof how)));
+}
+
+bool IsThere(int dir, const std::string& name) {
+  struct stat info = {};
+  return fstatat(dir, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+absl::Status Refused(absl::string_view name, absl::string_view why) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("the Containerfile '", absl::CHexEscape(name), "' ", why));
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> FindContainerfile(const std::string& context, const std::string& name) {
+  UniqueFd dir(open(context.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!dir.ok()) return absl::ErrnoToStatus(errno, absl::StrCat("opening ", context));
+  std::string chosen = name;
+  if (chosen.empty()) {
+    chosen = IsThere(dir.get(), "Containerfile") ? "Containerfile" : "Dockerfile";
+    if (!IsThere(dir.get(), chosen)) {
+      return absl::InvalidArgumentError(
+          "the context has neither a Containerfile nor a Dockerfile: add one, or name it with "
+          "--file");
+    }
+  }
+  UniqueFd fd = OpenBeneath(dir.get(), chosen);
+  if (!fd.ok()) {
+    if (errno == EXDEV) return Refused(chosen, "leads out of the context");
+    if (errno == ENOENT || errno == ENOTDIR) return Refused(chosen, "is not in the context");
+    return Refused(chosen, absl::StrCat("cannot be opened: ", std::strerror(errno)));
+  }
+  struct stat info = {};
+  if (fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode))
+    return Refused(chosen, "is not a file");
+  if (absl::EndsWith(chosen, ".in")) {
+    return Refused(chosen,
+                   "ends in .in: buildah would run it through the C preprocessor on the worker, "
+                   "which is not supported");
+  }
+  for (const std::string& ignore : {std::string(".containerignore"), std::string(".dockerignore"),
+                                    chosen + ".containerignore", chosen + ".dockerignore"}) {
+    if (!IsThere(dir.get(), ignore)) continue;
+    if (const UniqueFd file = OpenBeneath(dir.get(), ignore); !file.ok() && errno == EXDEV) {
+      return absl::InvalidArgumentError(absl::StrCat("the ignore file '", absl::CHexEscape(ignore),
+                                                     "' leads out of the context"));
+    }
+  }
+  char path[PATH_MAX];
+  const ssize_t n = readlink(absl::StrCat("/proc/self/fd/", fd.get()).c_str(), path, sizeof path);
+  if (n <= 0) return absl::ErrnoToStatus(errno, "finding the path of the Containerfile");
+  return std::string(path, static_cast<size_t>(n));
+}
+
+}  // namespace manyarch::worker

@@ -1,0 +1,16 @@
+// Finding the Containerfile of a context.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace manyarch::worker {
+
+// The absolute path of the Containerfile, links resolved: `name` below `context`, or Containerfile,
+// else Dockerfile, where it is empty. Links that lead out of the context are refused, for it and
+// for the ignore files that buildah reads beside it: they would show a build files of the worker.
+// INVALID_ARGUMENT says what is wrong.
+absl::StatusOr<std::string> FindContainerfile(const std::string& context, const std::string& name);
+
+}  // namespace manyarch::worker

@@ -1,0 +1,30 @@
+// What went wrong with buildah: the one table from its exit and output to a class of failure. Pure.
+#pragma once
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "manyarch/v1/types.pb.h"
+
+namespace manyarch::worker {
+
+enum class Stage { kBuild, kPush };
+
+// What is known of a buildah that failed.
+struct Evidence {
+  Stage stage = Stage::kBuild;
+  int exit_code = 0;      // 128 + N where signal N ended it.
+  std::string output;     // The end of its output.
+  std::string last_step;  // "STEP 2/3: RUN make"; may be empty.
+  bool oom_kill = false;  // The kernel killed something for want of memory while it ran.
+};
+
+struct Verdict {
+  v1::FailureClass failure_class = v1::FAILURE_CLASS_INFRASTRUCTURE;
+  std::string message;  // What went wrong and what to do: half a sentence, without the context.
+  int exit_code = 0;    // Of the program that a RUN ran; 0 where it was not that.
+};
+
+Verdict Classify(const Evidence& evidence);
+
+}  // namespace manyarch::worker
