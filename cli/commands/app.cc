@@ -18,8 +18,8 @@ namespace manyarch::cli {
 namespace {
 
 // Commands that manyarch will have.
-constexpr absl::string_view kPlanned[] = {"attach", "retry",  "why",
-                                          "image",  "doctor", "completion"};
+constexpr absl::string_view kPlanned[] = {"attach",     "retry",  "why",   "image",   "doctor",
+                                          "completion", "cordon", "drain", "uncordon"};
 
 int Usage(const std::string& sentence, const CLI::App* command) {
   std::string path;
@@ -38,9 +38,25 @@ std::vector<std::string> FlagsOf(const CLI::App& command) {
   return flags;
 }
 
+std::string UnknownCommand(const CLI::App& app, const std::string& word) {
+  for (const absl::string_view planned : kPlanned) {
+    if (word == planned) return absl::StrCat("the command '", word, "' is not supported yet");
+  }
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  const std::string nearest = Nearest(word, names);
+  return absl::StrCat("unknown command '", word, "'",
+                      nearest.empty() ? "" : absl::StrCat(": did you mean '", nearest, "'?"));
+}
+
 // The sentence for words that no command took; empty when there are none.
 std::string Leftover(const CLI::App& command) {
   const std::vector<std::string> rest = command.remaining();
+  if (rest.empty()) return "";
+  const bool takes_commands = !command.get_subcommands({}).empty();
+  if (takes_commands && !absl::StartsWith(rest.front(), "-")) {
+    return UnknownCommand(command, rest.front());
+  }
   for (const std::string& word : rest) {
     if (!absl::StartsWith(word, "-") || word == "-" || word == "--") continue;
     const std::string flag = word.substr(0, word.find('='));
@@ -48,18 +64,7 @@ std::string Leftover(const CLI::App& command) {
     return absl::StrCat("unknown flag '", flag, "'",
                         nearest.empty() ? "" : absl::StrCat(": did you mean '", nearest, "'?"));
   }
-  return rest.empty() ? "" : absl::StrCat("one argument too many: '", rest.front(), "'");
-}
-
-std::string UnknownCommand(const CLI::App& app, const std::string& word) {
-  for (const absl::string_view planned : kPlanned) {
-    if (word == planned) return absl::StrCat("`manyarch ", word, "` is not supported yet");
-  }
-  std::vector<std::string> names;
-  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
-  const std::string nearest = Nearest(word, names);
-  return absl::StrCat("unknown command '", word, "'",
-                      nearest.empty() ? "" : absl::StrCat(": did you mean '", nearest, "'?"));
+  return absl::StrCat("one argument too many: '", rest.front(), "'");
 }
 
 const CLI::App* Innermost(const CLI::App& app) {
@@ -131,9 +136,6 @@ int RunApp(int argc, char** argv) {
   const CLI::App* command = Innermost(app);
   if (command == &app) {
     const std::vector<std::string> rest = app.remaining();
-    if (!rest.empty() && !absl::StartsWith(rest.front(), "-")) {
-      return Usage(UnknownCommand(app, rest.front()), &app);
-    }
     if (!rest.empty()) return Usage(Leftover(app), &app);
     std::fputs(app.help().c_str(), stderr);
     return kExitUsage;

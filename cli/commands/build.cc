@@ -143,7 +143,7 @@ int Report(const BuildFlags& flags, const v1::Job& job) {
 }
 
 int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
-  if (flags.context.empty()) {
+  if (flags.context.empty() && flags.refused.empty()) {
     return Fail(absl::InvalidArgumentError(
         "build: no CONTEXT given: name the directory with the files to build, e.g. `.`"));
   }

@@ -1,0 +1,131 @@
+#include <string>
+#include <vector>
+
+#include "cli/commands/build_flags.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/cli/sample_job.h"
+
+namespace manyarch::cli {
+namespace {
+
+using testing::HasSubstr;
+
+const char* Env(const char* name) { return std::string(name) == "SET" ? "from env" : nullptr; }
+
+// Parses as the program does.
+absl::StatusOr<v1::JobSpec> Spec(std::vector<std::string> args) {
+  CLI::App app;
+  BuildFlags flags;
+  AddBuildFlags(app, flags);
+  std::reverse(args.begin(), args.end());
+  try {
+    app.parse(args);
+  } catch (const CLI::ParseError& error) {
+    return absl::InvalidArgumentError(error.what());
+  }
+  return SpecFromFlags(flags, Env, "aarch64");
+}
+
+TEST(BuildSpec, HasWhatTheFlagsSay) {
+  const auto spec = Spec({"-t",
+                          "r:5000/a/b:1",
+                          "--tag=r:5000/a/b:2",
+                          "-t",
+                          "r:5000/a/b:1",
+                          ".",
+                          "--platform",
+                          "linux/arm64,armhf",
+                          "--platforms",
+                          "x86_64",
+                          "--build-arg",
+                          "A=1=2",
+                          "--build-arg",
+                          "SET",
+                          "--build-arg",
+                          "UNSET",
+                          "--label",
+                          "l=v",
+                          "--label",
+                          "bare",
+                          "--target",
+                          "final",
+                          "--no-cache",
+                          "--pull",
+                          "--emulation",
+                          "never",
+                          "--timeout",
+                          "1h30m",
+                          "--max-attempts",
+                          "5",
+                          "--unschedulable-after",
+                          "0",
+                          "--arch-tags",
+                          "off",
+                          "--project",
+                          "p"});
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->DebugString(), FromText<v1::JobSpec>(R"(
+      principal: "anonymous" project: "p" tags: "r:5000/a/b:1" tags: "r:5000/a/b:2"
+      platforms { platform { os: "linux" arch: "amd64" } }
+      platforms { platform { os: "linux" arch: "arm64" } }
+      platforms { platform { os: "linux" arch: "arm" variant: "v7" } }
+      options { build_args { name: "A" value: "1=2" } build_args { name: "SET" value: "from env" }
+                target: "final" labels { name: "l" value: "v" } labels { name: "bare" }
+                no_cache: true pull: true }
+      emulation: EMULATION_POLICY_NEVER build_timeout { seconds: 5400 } max_attempts: 5
+      unschedulable_after {} arch_tag_template: "off")")
+                                     .DebugString());
+}
+
+TEST(BuildSpec, DefaultsAreTheControllersExceptForThePlatform) {
+  const auto spec = Spec({".", "-t", "r/x/y"});
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->tags(0), "docker.io/r/x/y:latest");
+  ASSERT_EQ(spec->platforms_size(), 1);
+  EXPECT_EQ(spec->platforms(0).platform().arch(), "arm64");
+  EXPECT_FALSE(spec->has_unschedulable_after());
+  EXPECT_FALSE(spec->has_build_timeout());
+}
+
+TEST(BuildSpec, ATagTakesOneWordSoThatTheContextIsNotSwallowed) {
+  CLI::App app;
+  BuildFlags flags;
+  AddBuildFlags(app, flags);
+  std::vector<std::string> args = {"context", "r/x:1", "-t"};
+  app.parse(args);
+  EXPECT_EQ(flags.context, "context");
+}
+
+TEST(BuildSpec, RefusesInSentences) {
+  const std::pair<std::vector<std::string>, const char*> rows[] = {
+      {{"."}, "no tag given: name the image with -t"},
+      {{"-t", "r/UPPER:1"}, "--tag: "},
+      {{"-t", "r/x:1", "--platform", "linux/amd46"}, "did you mean 'linux/amd64'?"},
+      {{"-t", "r/x:1", "--platform", "arm64,linux/aarch64"}, "--platform: "},
+      {{"-t", "r/x:1", "--build-arg", "=x"}, "--build-arg '=x' has no name"},
+      {{"-t", "r/x:1", "--label", "=x"}, "--label '=x' has no name"},
+      {{"-t", "r/x:1", "--timeout", "soon"}, "--timeout 'soon' is not a duration"},
+      {{"-t", "r/x:1", "--timeout", "0"}, "--timeout must be at least 1s"},
+      {{"-t", "r/x:1", "--unschedulable-after", "-1s"}, "is out of range"},
+      {{"-t", "r/x:1", "--arch-tags", "{tag}"}, "makes no usable tags"},
+      {{"-t", "r/x:1", "--arch-tags", "{tag}/{arch}"}, "makes no usable tags"},
+      {{"-t", "r/x:1", "--emulation", "maybe"}, "--emulation"},
+      {{"-t", "r/x:1", "--progress", "rawjson"}, "rawjson is not supported yet"},
+      {{"-t", "r/x:1", "--format", "oci"}, "cannot be chosen yet"},
+      {{"-t", "r/x:1", "--secret", "id=a,src=b"}, "--secret is not supported yet"},
+      {{"-t", "r/x:1", "--ssh=default"}, "--ssh is not supported yet"},
+      {{"-t", "r/x:1", "--squash"}, "--squash is not supported yet"},
+      {{"-t", "r/x:1", "--cache-from", "x"}, "--cache-from is not supported yet"},
+      {{"-t", "r/x:1", "-o", "type=tar"}, "--output is not for manyarch"},
+      {{"-t", "r/x:1", "--load"}, "--load is not for manyarch"},
+  };
+  for (const auto& [args, sentence] : rows) {
+    const auto spec = Spec(args);
+    EXPECT_EQ(spec.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(spec.status().message()), HasSubstr(sentence));
+  }
+}
+
+}  // namespace
+}  // namespace manyarch::cli

@@ -1,0 +1,72 @@
+#include "cli/render/changes.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/cli/sample_job.h"
+
+namespace manyarch::cli {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+TEST(DescribeChanges, TellsAllOfAJobSeenFirst) {
+  EXPECT_THAT(
+      DescribeChanges(nullptr, FromText<v1::Job>(kRunningJob)),
+      ElementsAre("linux/amd64: succeeded: sha256:aa",
+                  "linux/arm64: attempt 1 on small (emulated) was lost: the worker went away",
+                  "linux/arm64: building on big (emulated)"));
+}
+
+TEST(DescribeChanges, TellsNothingTwice) {
+  const auto job = FromText<v1::Job>(kRunningJob);
+  EXPECT_THAT(DescribeChanges(&job, job), IsEmpty());
+}
+
+TEST(DescribeChanges, TellsEachStateOnce) {
+  auto before = FromText<v1::Job>(R"(builds { platform { os: "linux" arch: "arm64" }
+      state: BUILD_STATE_WAITING waiting_reason: "no worker free" })");
+  EXPECT_THAT(DescribeChanges(nullptr, before),
+              ElementsAre("linux/arm64: waiting: no worker free"));
+  auto after = before;
+  after.mutable_builds(0)->set_waiting_reason("no worker offers it");
+  EXPECT_THAT(DescribeChanges(&before, after),
+              ElementsAre("linux/arm64: waiting: no worker offers it"));
+  before = after;
+  after.mutable_builds(0)->set_state(v1::BUILD_STATE_RUNNING);
+  auto& attempt = *after.mutable_builds(0)->add_attempts();
+  attempt.set_id("a");
+  attempt.set_worker_name("w");
+  attempt.set_state(v1::ATTEMPT_STATE_OFFERED);
+  EXPECT_THAT(DescribeChanges(&before, after), IsEmpty());
+  const std::pair<v1::AttemptState, const char*> lines[] = {
+      {v1::ATTEMPT_STATE_ACCEPTED, "linux/arm64: taken by w"},
+      {v1::ATTEMPT_STATE_FETCHING, "linux/arm64: fetching the context on w"},
+      {v1::ATTEMPT_STATE_PUSHING, "linux/arm64: pushing from w"},
+      {v1::ATTEMPT_STATE_VERIFYING, "linux/arm64: checking the image in the registry"}};
+  for (const auto& [state, line] : lines) {
+    before = after;
+    after.mutable_builds(0)->mutable_attempts(0)->set_state(state);
+    EXPECT_THAT(DescribeChanges(&before, after), ElementsAre(line));
+  }
+}
+
+TEST(DescribeChanges, AFailureIsToldOnceNotForTheAttemptToo) {
+  auto before = FromText<v1::Job>(kRunningJob);
+  EXPECT_THAT(DescribeChanges(&before, FromText<v1::Job>(kFailedJob)),
+              ElementsAre("linux/arm64: failed: the step exited with code 2"));
+}
+
+TEST(DescribeChanges, TellsWarningsReasonsAndPublishing) {
+  auto before = FromText<v1::Job>(kRunningJob);
+  auto after = before;
+  after.set_state(v1::JOB_STATE_PUBLISHING);
+  after.set_status_reason("the registry is slow");
+  after.mutable_builds(0)->add_warnings("the config says v7");
+  EXPECT_THAT(DescribeChanges(&before, after),
+              ElementsAre("linux/amd64: warning: the config says v7",
+                          "publishing the manifest list", "job: the registry is slow"));
+}
+
+}  // namespace
+}  // namespace manyarch::cli

@@ -1,0 +1,97 @@
+#include "cli/render/listing.h"
+
+#include "gtest/gtest.h"
+#include "tests/cli/sample_job.h"
+
+namespace manyarch::cli {
+namespace {
+
+constexpr char kWorkers[] = R"pb(
+  workers {
+    description {
+      id: "w-1"
+      name: "big"
+      slots: 4
+      version: "0.1.0"
+      buildah_version: "1.28.2"
+      isolation: "oci (runc)"
+      platforms { platform { os: "linux" arch: "amd64" } }
+      platforms { platform { os: "linux" arch: "386" } }
+      platforms {
+        platform { os: "linux" arch: "arm64" }
+        emulated: true
+      }
+      refused {
+        platform { os: "linux" arch: "s390x" }
+        reason: "Exec format error"
+      }
+      labels { key: "zone" value: "b" }
+      labels { key: "disk" value: "ssd" }
+    }
+    state: WORKER_STATE_CONNECTED
+    admission: WORKER_ADMISSION_CORDONED
+    admission_reason: "broke 3 attempts in a row"
+    running: "j1-amd64-1"
+    last_seen_at { seconds: 1700000000 }
+  }
+  workers {
+    description { id: "w-2" name: "new" slots: 1 }
+    state: WORKER_STATE_LOST
+    admission: WORKER_ADMISSION_SCHEDULABLE
+  }
+)pb";
+
+TEST(Listing, Jobs) {
+  v1::ListJobsResponse jobs;
+  *jobs.add_jobs() = FromText<v1::Job>(kRunningJob);
+  EXPECT_EQ(JobsTable(jobs, At(200)),
+            "ID  STATE    AGE     PLATFORMS                TAGS\n"
+            "j1  running  3m ago  linux/amd64,linux/arm64  reg.example/app:1.0\n");
+}
+
+TEST(Listing, OneJobWithBuildsAttemptsAndFailures) {
+  EXPECT_EQ(JobText(FromText<v1::Job>(kRunningJob), At(85)),
+            "Job        j1\n"
+            "State      running\n"
+            "Submitted  1m ago\n"
+            "Project    default\n"
+            "Tag        reg.example/app:1.0 (not written)\n"
+            "  linux/amd64: succeeded\n"
+            "    image  reg.example/app@sha256:aa\n"
+            "    attempt 1  j1-amd64-1  succeeded on big (native), 10s\n"
+            "  linux/arm64: running\n"
+            "    attempt 1  j1-arm64-1  lost on small (emulated), 19s\n"
+            "      the worker went away\n"
+            "    attempt 2  j1-arm64-2  building on big (emulated), 1m 00s\n");
+}
+
+TEST(Listing, Workers) {
+  EXPECT_EQ(WorkersTable(FromText<v1::ListWorkersResponse>(kWorkers)),
+            "NAME  ID   STATE                NATIVE                 EMULATED     SLOTS  RUNNING  "
+            "VERSION\n"
+            "big   w-1  connected, cordoned  linux/amd64,linux/386  linux/arm64  4      1        "
+            "0.1.0\n"
+            "new   w-2  lost                 -                      -            1      0\n");
+}
+
+TEST(Listing, OneWorkerWithWhatItRefuses) {
+  EXPECT_EQ(WorkerText(FromText<v1::ListWorkersResponse>(kWorkers).workers(0), At(3)),
+            "Worker     big\n"
+            "ID         w-1\n"
+            "State      connected, cordoned\n"
+            "Because    broke 3 attempts in a row\n"
+            "Last seen  3s ago\n"
+            "Native     linux/amd64,linux/386\n"
+            "Emulated   linux/arm64\n"
+            "Slots      4\n"
+            "Running    j1-amd64-1\n"
+            "Version    0.1.0\n"
+            "buildah    1.28.2\n"
+            "Isolation  oci (runc)\n"
+            "Pushes     to a staging tag\n"
+            "Labels     disk=ssd, zone=b\n"
+            "Refuses    linux/s390x: Exec format error\n");
+}
+
+}  // namespace
+}  // namespace manyarch::cli

@@ -1,0 +1,46 @@
+#include "cli/render/result.h"
+
+#include "gtest/gtest.h"
+#include "tests/cli/sample_job.h"
+
+namespace manyarch::cli {
+namespace {
+
+TEST(ResultText, TagsWithTheListsDigestThenThePlatforms) {
+  EXPECT_EQ(ResultText(FromText<v1::Job>(kSucceededJob)),
+            "reg.example/app:1.0@sha256:11\n"
+            "reg.example/app:old@sha256:11  (tag not written: a later job has written it)\n"
+            "  linux/amd64   sha256:aa\n"
+            "  linux/arm/v7  sha256:bb\n");
+}
+
+TEST(FailureText, EndsWithThePlatformItsStepItsOutputAndWhereTheLogIs) {
+  EXPECT_EQ(FailureText(FromText<v1::Job>(kFailedJob)),
+            "job j1 failed: linux/arm64 failed: no list was published\n"
+            "linux/arm64 failed on small (emulated)\n"
+            "  step: STEP 3/4: RUN make\n"
+            "  | cc -o x\n"
+            "  | x.c:1: error\n"
+            "  the step exited with code 2\n"
+            "  The whole log: manyarch logs j1 --platform linux/arm64\n");
+}
+
+TEST(FailureText, AJobThatNoWorkerTookHasNoLog) {
+  const auto job = FromText<v1::Job>(R"(id: "j2" state: JOB_STATE_FAILED
+      failure { class: FAILURE_CLASS_UNSCHEDULABLE message: "no worker offers linux/s390x" }
+      builds { platform { os: "linux" arch: "s390x" } state: BUILD_STATE_FAILED
+        failure { class: FAILURE_CLASS_UNSCHEDULABLE message: "no worker offers linux/s390x" } })");
+  EXPECT_EQ(FailureText(job), "linux/s390x failed\n  no worker offers linux/s390x\n");
+}
+
+TEST(FailureText, SaysWhyACancelledOrSupersededJobEnded) {
+  EXPECT_EQ(FailureText(FromText<v1::Job>(R"(id: "j3" state: JOB_STATE_CANCELLED
+                                             failure { message: "interrupted" })")),
+            "job j3 was cancelled: interrupted\n");
+  EXPECT_EQ(FailureText(FromText<v1::Job>(R"(id: "j3" state: JOB_STATE_SUPERSEDED)")),
+            "job j3 was superseded: a job submitted later has written its tag\n");
+  EXPECT_EQ(FailureText(FromText<v1::Job>(kSucceededJob)), "");
+}
+
+}  // namespace
+}  // namespace manyarch::cli

@@ -1,0 +1,50 @@
+#include "cli/render/words.h"
+
+#include "gtest/gtest.h"
+#include "tests/cli/sample_job.h"
+
+namespace manyarch::cli {
+namespace {
+
+TEST(Words, StatesAreTheFieldsOwnWords) {
+  EXPECT_EQ(Word(v1::JOB_STATE_PUBLISHING), "publishing");
+  EXPECT_EQ(Word(v1::ATTEMPT_STATE_LOST), "lost");
+  EXPECT_EQ(Word(v1::JOB_STATE_UNSPECIFIED), "unknown");
+  EXPECT_EQ(Word(static_cast<v1::JobState>(99)), "unknown");
+}
+
+TEST(Words, Durations) {
+  EXPECT_EQ(ShortDuration(absl::Seconds(-5)), "0s");
+  EXPECT_EQ(ShortDuration(absl::Seconds(59.9)), "59s");
+  EXPECT_EQ(ShortDuration(absl::Seconds(185)), "3m 05s");
+  EXPECT_EQ(ShortDuration(absl::Minutes(127)), "2h 07m");
+  EXPECT_EQ(ShortDuration(absl::Hours(99)), "4d 03h");
+}
+
+TEST(Words, Ages) {
+  google::protobuf::Timestamp time;
+  EXPECT_EQ(Age(time, At(0)), "-");
+  time.set_seconds(kStart);
+  EXPECT_EQ(Age(time, At(-3)), "0s ago");
+  EXPECT_EQ(Age(time, At(200)), "3m ago");
+  EXPECT_EQ(Age(time, At(47 * 3600)), "47h ago");
+  EXPECT_EQ(Age(time, At(49 * 3600)), "2d ago");
+}
+
+TEST(Words, LinesOfABuildCannotDriveTheTerminal) {
+  EXPECT_EQ(SafeLine("a\x1b[31mred\x1b[0m\tb"), "ared\tb");
+  EXPECT_EQ(SafeLine("\x1b]0;title\x07x"), "]0;titlex");
+  EXPECT_EQ(SafeLine("10%\r50%\r100%"), "100%");
+  EXPECT_EQ(SafeLine("done\r"), "done");
+  EXPECT_EQ(SafeLine("ünï"), "ünï");
+  EXPECT_EQ(SafeLine("cut\x1b["), "cut");
+}
+
+TEST(Words, TruncationKeepsCharactersWhole) {
+  EXPECT_EQ(Truncated("abc", 5), "abc");
+  EXPECT_EQ(Truncated("abc", 2), "ab");
+  EXPECT_EQ(Truncated("aü", 2), "a");
+}
+
+}  // namespace
+}  // namespace manyarch::cli
