@@ -48,43 +48,88 @@ class CallWatch {
   std::thread thread_;
 };
 
-bool WorthAnotherCall(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
-         absl::IsResourceExhausted(status) || absl::IsAborted(status);
+bool WorthAnotherCall(grpc::StatusCode code) {
+  // CANCELLED, but not by whoever wants the blobs: it stalled, or the controller is stopping.
+  return code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::DEADLINE_EXCEEDED ||
+         code == grpc::StatusCode::RESOURCE_EXHAUSTED || code == grpc::StatusCode::ABORTED ||
+         code == grpc::StatusCode::CANCELLED;
 }
 
 }  // namespace
+
+// Puts pieces together to the blobs that were asked for.
+class ContentClient::Assembly {
+ public:
+  Assembly(absl::Span<const Digest> digests, int64_t limit, const Sink& sink)
+      : digests_(digests), limit_(limit), sink_(sink) {}
+
+  absl::Status Take(const v1::DownloadResponse& piece) {
+    if (done_ == digests_.size()) return absl::InternalError("more blobs came than were asked for");
+    const Digest& digest = digests_[done_];
+    if (!std::exchange(inside_, true)) {
+      if (piece.digest() != digest.ToString()) {
+        return absl::InternalError(
+            absl::StrCat("blob '", piece.digest(), "' came instead of ", digest.ToString()));
+      }
+      if (piece.compression() != v1::COMPRESSION_NONE) {
+        return absl::InternalError("a blob came compressed, which was not asked for");
+      }
+    }
+    bytes_ += piece.data();
+    if (static_cast<int64_t>(bytes_.size()) > limit_) {
+      return absl::InternalError(
+          absl::StrCat("blob ", digest.ToString(), " is larger than ", limit_, " bytes"));
+    }
+    if (!piece.last()) return absl::OkStatus();
+    inside_ = false;
+    MA_RETURN_IF_ERROR(sink_(digest, std::exchange(bytes_, {})));
+    ++done_;
+    return absl::OkStatus();
+  }
+  size_t done() const { return done_; }
+
+ private:
+  const absl::Span<const Digest> digests_;
+  const int64_t limit_;
+  const Sink& sink_;
+  size_t done_ = 0;
+  bool inside_ = false;  // A blob.
+  std::string bytes_;
+};
 
 ContentClient::ContentClient(const std::string& target, Limits limits)
     : limits_(limits), target_(target), stub_(v1::Content::NewStub(NewChannel(target))) {}
 
 absl::Status ContentClient::Fetch(absl::Span<const Digest> digests, const StopToken& stop,
                                   const Sink& sink) {
+  const std::string what = absl::StrCat("fetching the context from the controller at ", target_);
   const Backoff backoff{absl::Milliseconds(200), absl::Seconds(2), 2.0};
   int retry = 0;
   absl::Time progress = absl::Now();
   while (!digests.empty()) {
-    size_t done = 0;
-    const absl::Status status = Download(digests.subspan(0, kDigestsPerCall), stop, sink, &done);
-    digests.remove_prefix(done);
+    Assembly assembly(digests.subspan(0, kDigestsPerCall), limits_.blob_bytes, sink);
+    const auto [ours, theirs] = Download(digests.subspan(0, kDigestsPerCall), stop, assembly);
+    digests.remove_prefix(assembly.done());
     if (stop.stopped()) return absl::CancelledError(stop.reason());
-    if (done > 0) {
+    MA_RETURN_IF_ERROR(Annotate(ours, what));
+    if (assembly.done() > 0) {
       retry = 0;
       progress = absl::Now();
     }
-    if (status.ok()) continue;
+    if (theirs.ok()) continue;
     const absl::Duration pause = backoff.Delay(retry++, 0.5);
-    if (!WorthAnotherCall(status) || absl::Now() + pause > progress + limits_.patience) {
-      return Annotate(status,
-                      absl::StrCat("fetching the context from the controller at ", target_));
+    if (!WorthAnotherCall(theirs.error_code()) ||
+        absl::Now() + pause > progress + limits_.patience) {
+      return Annotate(
+          absl::Status(static_cast<absl::StatusCode>(theirs.error_code()), Reason(theirs)), what);
     }
     stop.WaitFor(pause);
   }
   return absl::OkStatus();
 }
 
-absl::Status ContentClient::Download(absl::Span<const Digest> digests, const StopToken& stop,
-                                     const Sink& sink, size_t* done) {
+ContentClient::Outcome ContentClient::Download(absl::Span<const Digest> digests,
+                                               const StopToken& stop, Assembly& assembly) {
   v1::DownloadRequest request;
   for (const Digest& digest : digests) request.add_digests(digest.ToString());
   request.add_accepts(v1::COMPRESSION_NONE);
@@ -92,49 +137,18 @@ absl::Status ContentClient::Download(absl::Span<const Digest> digests, const Sto
   grpc::ClientContext context;
   CallWatch watch(&context, stop, limits_.stalled);
   const auto stream = stub_->Download(&context, request);
-  const auto give_up = [&](absl::Status status) {
-    context.TryCancel();
-    static_cast<void>(stream->Finish());
-    return status;
-  };
-
-  std::string bytes;
   v1::DownloadResponse piece;
-  while (stream->Read(&piece)) {
+  absl::Status taken;
+  while (taken.ok() && stream->Read(&piece)) {
+    taken = assembly.Take(piece);
     watch.Beat();
-    if (*done == digests.size()) {
-      return give_up(absl::InternalError("more blobs came than were asked for"));
-    }
-    const Digest& digest = digests[*done];
-    if (bytes.empty() && piece.digest() != digest.ToString()) {
-      return give_up(absl::InternalError(
-          absl::StrCat("blob ", piece.digest(), " came instead of ", digest.ToString())));
-    }
-    if (piece.compression() != v1::COMPRESSION_NONE) {
-      return give_up(absl::InternalError("a blob came compressed, which was not asked for"));
-    }
-    bytes += piece.data();
-    if (static_cast<int64_t>(bytes.size()) > limits_.blob_bytes) {
-      return give_up(absl::InternalError(absl::StrCat(
-          "blob ", digest.ToString(), " is larger than ", limits_.blob_bytes, " bytes")));
-    }
-    if (!piece.last()) continue;
-    if (absl::Status status = sink(digest, std::exchange(bytes, {})); !status.ok()) {
-      return give_up(std::move(status));
-    }
-    ++*done;
   }
-  const grpc::Status status = stream->Finish();
-  if (status.ok()) {
-    return *done == digests.size() ? absl::OkStatus()
-                                   : absl::UnavailableError("the download ended early");
+  if (!taken.ok()) context.TryCancel();
+  grpc::Status ended = stream->Finish();
+  if (taken.ok() && ended.ok() && assembly.done() < digests.size()) {
+    ended = grpc::Status(grpc::StatusCode::UNAVAILABLE, "the download ended early");
   }
-  // Cancelled, but not by us: it was stalled, or the controller is stopping.
-  if (status.error_code() == grpc::StatusCode::CANCELLED) {
-    return absl::UnavailableError(
-        absl::StrCat("nothing came for ", absl::FormatDuration(limits_.stalled)));
-  }
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), Reason(status));
+  return {std::move(taken), std::move(ended)};
 }
 
 }  // namespace manyarch::worker::link

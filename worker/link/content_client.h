@@ -34,9 +34,14 @@ class ContentClient {
   absl::Status Fetch(absl::Span<const Digest> digests, const StopToken& stop, const Sink& sink);
 
  private:
-  // One call. `done` counts the blobs that the sink took.
-  absl::Status Download(absl::Span<const Digest> digests, const StopToken& stop, const Sink& sink,
-                        size_t* done);
+  class Assembly;
+  // How a call ended: what we made of what came, and what the controller said.
+  struct Outcome {
+    absl::Status ours;
+    grpc::Status theirs;
+  };
+
+  Outcome Download(absl::Span<const Digest> digests, const StopToken& stop, Assembly& assembly);
 
   const Limits limits_;
   const std::string target_;
