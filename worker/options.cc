@@ -122,10 +122,14 @@ std::optional<int> ParseOptions(int argc, char** argv, Options* options) {
       ->capture_default_str();
   app.add_option("--slots", options->slots, "how many builds may run at a time")
       ->capture_default_str();
-  app.add_option("--label", texts.labels, "NAME=VALUE that describes this machine; repeatable");
+  app.add_option("--label", texts.labels,
+                 "NAME=VALUE that describes this machine; repeatable, or a comma list")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_option("--isolation", texts.isolation, "auto, oci or chroot")->capture_default_str();
   app.add_option("--platforms", texts.platforms,
-                 "offer only these of the platforms found, e.g. linux/amd64,linux/arm64");
+                 "offer only these of the platforms found, e.g. linux/amd64,linux/arm64")
+      ->allow_extra_args(false);
   app.add_option("--drain-timeout", texts.drain_timeout,
                  "after SIGTERM, builds that take longer are given back")
       ->capture_default_str();
@@ -143,7 +147,11 @@ std::optional<int> ParseOptions(int argc, char** argv, Options* options) {
   try {
     app.parse(std::vector<std::string>(args.rbegin(), args.rend()));  // CLI11 wants them reversed.
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kUsage;
+    if (error.get_exit_code() == 0) return app.exit(error);
+    const bool in_file = dynamic_cast<const CLI::ConfigError*>(&error) != nullptr;
+    std::cerr << "manyarch-worker: " << (in_file ? "in the file of --config: " : "") << error.what()
+              << "\nSee manyarch-worker --help.\n";
+    return kUsage;
   }
   if (const absl::Status status = Interpret(texts, options); !status.ok()) {
     std::cerr << "manyarch-worker: " << status.message() << "\n";

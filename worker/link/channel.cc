@@ -34,6 +34,9 @@ std::string Reason(const grpc::Status& status) {
     if (at != absl::string_view::npos) text.remove_prefix(at + mark.size());
   }
   std::string reason(text);
+  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
+    return absl::StrCat("what answers there is not a manyarch controller (", reason, ")");
+  }
   if (reason == "Socket closed") return "the connection was cut";
   if (absl::StartsWith(reason, "Connection ")) reason[0] = 'c';
   return reason.empty() ? absl::StrCat("gRPC status ", status.error_code()) : reason;
