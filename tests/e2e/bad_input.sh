@@ -21,6 +21,7 @@ refuse() {  # CODE REGEX... -- COMMAND...
   expect_code "$code"
   [ -s "$out" ] && { show_output; fail "an error must not print to stdout"; }
   expect_err "${patterns[@]}"
+  sed "s/^/          /" "$err"
 }
 
 log "usage"

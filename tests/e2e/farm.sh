@@ -28,6 +28,9 @@ begin() {
   done
   [ "$(id -u)" = 0 ] || fail "the end-to-end tests need root, for buildah and for namespaces"
   work=$(mktemp -d "${TMPDIR:-/tmp}/manyarch-e2e.XXXXXX")
+  # In memory where that is possible: removing thousands of files of image stores from a disk that
+  # discards takes longer than the test.
+  mount -t tmpfs -o size=8g,mode=755 manyarch-e2e "$work" 2>/dev/null || true
   trap 'finish $?' EXIT
   trap 'exit 130' INT TERM
   # A number that no other process has in its arguments: how builds of this test are recognised.
@@ -42,7 +45,7 @@ finish() {
   trap - EXIT
   if [ "$code" != 0 ]; then
     for file in "$work"/*.log; do
-      [ -s "$file" ] && { echo "--- $(basename "$file")"; tail -n 60 "$file"; }
+      [ -s "$file" ] && { echo "--- $(basename "$file")"; tail -n 60 "$file" | cut -c1-300; }
     done
   fi
   for name in "${!pids[@]}"; do stop "$name"; done
@@ -51,8 +54,9 @@ finish() {
     [ "$code" = 0 ] && code=1
     echo "FAILED: the farm left these behind:"
     traces
-    findmnt -rno TARGET | grep -F "$work" | sort -r | xargs -r -n1 umount -l
+    findmnt -rno TARGET | grep -F "$work/" | sort -r | xargs -r -n1 umount -l
   fi
+  umount "$work" 2>/dev/null
   rm -rf "$work"
   [ "$code" = 0 ] && echo "passed"
   exit "$code"
@@ -61,7 +65,7 @@ finish() {
 # Processes, and mounts, that belong to this test's directory.
 traces() {
   pgrep -af -- "$work" | grep -v "^$$ "
-  findmnt -rno TARGET | grep -F -- "$work"
+  findmnt -rno TARGET | grep -F -- "$work/"
   return 0
 }
 no_traces() { [ -z "$(traces)" ]; }
@@ -124,7 +128,7 @@ start_registry() {  # [HTPASSWD_FILE]
   registry=127.0.0.1:$(free_port)
   cat >"$work/registry.yml" <<END
 version: 0.1
-log: {level: warn, accesslog: {disabled: true}}
+log: {level: error, accesslog: {disabled: true}}
 storage: {filesystem: {rootdirectory: $work/registry}, delete: {enabled: true}}
 http: {addr: "$registry"}
 END
