@@ -115,6 +115,7 @@ TEST(WorkerConnection, VerdictsAreCarriedOut) {
     bool finished;
     Verdict verdict;
     Lines effects;
+    int64_t log_offset = 6;  // Of 10.
   };
   const Row rows[] = {
       {"running, go on", false, Verdict::kGoOn, {"log a from 6"}},
@@ -122,7 +123,11 @@ TEST(WorkerConnection, VerdictsAreCarriedOut) {
       {"running, acknowledged", false, Verdict::kAcknowledged, {"stop a"}},
       {"finished, go on", true, Verdict::kGoOn, {"log a from 6", "finished a=image"}},
       {"finished, abandon", true, Verdict::kAbandon, {"forget a"}},
-      {"finished, acknowledged", true, Verdict::kAcknowledged, {"forget a"}},
+      {"finished, acknowledged", true, Verdict::kAcknowledged, {"forget a"}, 10},
+      {"finished, acknowledged without all of its log",
+       true,
+       Verdict::kAcknowledged,
+       {"log a from 6", "finished a=image"}},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.what);
@@ -131,7 +136,7 @@ TEST(WorkerConnection, VerdictsAreCarriedOut) {
     rig.Offer("a");
     if (row.finished) rig.Finish("a", "image");
     rig.Cut();
-    EXPECT_EQ(rig.Join({{"a", row.verdict, 6}}), row.effects);
+    EXPECT_EQ(rig.Join({{"a", row.verdict, row.log_offset}}), row.effects);
   }
 }
 

@@ -105,9 +105,13 @@ void Worker::On(const Acknowledged& e, absl::Time now) {
 void Worker::ApplyVerdict(const AttemptVerdict& verdict, ConnectionId connection) {
   const auto it = attempts_.find(verdict.attempt_id);
   if (it == attempts_.end()) return;
-  if (verdict.verdict == Verdict::kGoOn) {
+  const auto* finished = std::get_if<Finished>(&it->second);
+  // The controller has the result, not all of the log: it gets that, and the result once more.
+  const bool log_is_missing = verdict.verdict == Verdict::kAcknowledged && finished != nullptr &&
+                              verdict.log_offset < finished->log_size;
+  if (verdict.verdict == Verdict::kGoOn || log_is_missing) {
     effects_.push_back(ResumeLog{connection, verdict.attempt_id, verdict.log_offset});
-  } else if (std::holds_alternative<Finished>(it->second)) {
+  } else if (finished != nullptr) {
     Forget(verdict.attempt_id);
   } else {
     Stop(verdict.attempt_id, StopCause::kUnwanted, "the controller no longer wants this attempt");

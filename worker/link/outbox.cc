@@ -34,8 +34,10 @@ void Outbox::AckLog(const std::string& attempt_id, int64_t offset) {
   const auto it = logs_.find(attempt_id);
   if (it == logs_.end()) return;
   Log& log = it->second;
-  log.acked = std::max(log.acked, offset);
-  log.sent = std::max(log.sent, log.acked);  // It has more than we knew.
+  // Behind what it had already: something is missing there, and is sent again. Ahead of what was
+  // sent: it has more than we knew.
+  log.sent = offset < log.acked ? offset : std::max(log.sent, offset);
+  log.acked = offset;
   changed_.Signal();
 }
 

@@ -90,6 +90,14 @@ TEST_F(OutboxTest, AnAcknowledgementAheadOfUsSkips) {
   EXPECT_THAT(Drain(outbox), ElementsAre("log a 9+1"));
 }
 
+TEST_F(OutboxTest, AnAcknowledgementThatGoesBackIsFollowed) {
+  Outbox outbox({.chunk_bytes = 4});
+  outbox.StartLog("a", Log("a", 10), 6);
+  EXPECT_THAT(Drain(outbox), ElementsAre("log a 6+4"));
+  outbox.AckLog("a", 3);
+  EXPECT_THAT(Drain(outbox), ElementsAre("log a 3+4", "log a 7+3"));
+}
+
 TEST_F(OutboxTest, AResultOfAnUnknownAttemptGoesAtOnce) {
   Outbox outbox;
   outbox.PutFinished(Finished("ghost", 0));
