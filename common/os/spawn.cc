@@ -37,6 +37,15 @@ struct Plan {
   int alive = -1;   // Read end of a pipe whose other end only the parent has.
 };
 
+// fork() with flags of clone(2), and without what glibc's does beside: the child only execs.
+pid_t RawFork(unsigned long flags) {
+#ifdef __s390x__
+  return static_cast<pid_t>(syscall(SYS_clone, 0UL, flags | SIGCHLD, 0UL, 0UL, 0UL));
+#else
+  return static_cast<pid_t>(syscall(SYS_clone, flags | SIGCHLD, 0UL, 0UL, 0UL, 0UL));
+#endif
+}
+
 // Sent over the report pipe.
 struct Failure {
   int step;
@@ -94,7 +103,7 @@ void DieWithParent() {
 [[noreturn]] void RunAsInit(const Plan& plan) {
   if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) Fail(1);
   if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) Fail(2);
-  const pid_t command = static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+  const pid_t command = RawFork(0);
   if (command < 0) Fail(3);
   if (command == 0) {
     // The command gets a death signal too: it must not outlive the process that is to report its
@@ -187,10 +196,7 @@ absl::StatusOr<SpawnedProcess> Spawn(const Command& command, const StandardFds& 
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  const pid_t pid =
-      plan.namespaces
-          ? static_cast<pid_t>(syscall(SYS_clone, CLONE_NEWPID | CLONE_NEWNS | SIGCHLD, 0, 0, 0, 0))
-          : fork();
+  const pid_t pid = plan.namespaces ? RawFork(CLONE_NEWPID | CLONE_NEWNS) : fork();
   const int fork_error = errno;
   if (pid == 0) Child(plan);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);

@@ -24,7 +24,8 @@ Command Sh(std::string script) {
   return command;
 }
 
-// Whether the process is gone, or waits only for its new parent to reap it, before a generous deadline.
+// Whether the process is gone, or waits only for its new parent to reap it, before a generous
+// deadline.
 bool Gone(pid_t pid) {
   const absl::Time end = absl::Now() + absl::Seconds(30);
   while (absl::Now() < end) {

@@ -102,7 +102,7 @@ TEST_P(KillTest, AKilledWorkerLeavesNoProcessAndTheNextOneCleansUpTheRest) {
 
   AttemptRunner::Options options;
   options.state_dir = rig_.dir.path() + "/state";
-  options.buildah = *DetectBuildah(GetParam(), rig_.dir.path() + "/scratch");
+  options.buildah = rig_.buildah;
   auto next = *AttemptRunner::Create(options, &rig_.source);
   EXPECT_NE(rig_.Leftovers(), "");
   const absl::Status cleaned = next->CleanUpAll(rig_.dir.path() + "/attempts");

@@ -57,11 +57,14 @@ class AttemptRig {
     for (const char* program : {"buildah", "runc", "docker-registry"}) {
       if (!FindProgram(program).ok()) return absl::StrCat("needs ", program);
     }
-    auto info = DetectBuildah(choice, dir.path() + "/scratch");
+    // It does not change within a run of the tests, and takes a second.
+    static auto& known = *new std::map<IsolationChoice, absl::StatusOr<BuildahInfo>>;
+    auto& info = known.try_emplace(choice, absl::UnknownError("")).first->second;
+    if (absl::IsUnknown(info.status())) info = DetectBuildah(choice, dir.path() + "/scratch");
     if (!info.ok()) return std::string(info.status().message());
     AttemptRunner::Options options;
     options.state_dir = dir.path() + "/state";
-    options.buildah = *info;
+    options.buildah = buildah = *info;
     if (absl::Status made = MakeDirs(options.state_dir); !made.ok()) return made.ToString();
     auto made = AttemptRunner::Create(options, &source);
     if (!made.ok()) return made.status().ToString();
@@ -132,6 +135,7 @@ class AttemptRig {
 
   TempDir dir = *TempDir::Make("attempt-test-");
   MemorySource source;
+  BuildahInfo buildah;
   std::unique_ptr<AttemptRunner> runner;
   std::string registry;
   std::unique_ptr<ChildProcess> registry_process;

@@ -40,11 +40,12 @@ TEST(IsolationFlags, KeepTheRuntimesStateWhereTold) {
   info.ulimits = {"nofile=20000:20000"};
   EXPECT_THAT(
       IsolationFlags(info, "/a/runtime", "/m/x"),
-      ::testing::ElementsAre("--isolation=oci", "--runtime=runc", "--runtime-flag=root=/a/runtime", "--cgroup-parent=/m/x",
-                             "--ulimit=nofile=20000:20000"));
+      ::testing::ElementsAre("--isolation=oci", "--runtime=runc", "--runtime-flag=root=/a/runtime",
+                             "--cgroup-parent=/m/x", "--ulimit=nofile=20000:20000"));
   info.isolation = Isolation::kChroot;
   info.ulimits.clear();
-  EXPECT_THAT(IsolationFlags(info, "/a/runtime", "/m/x"), ::testing::ElementsAre("--isolation=chroot"));
+  EXPECT_THAT(IsolationFlags(info, "/a/runtime", "/m/x"),
+              ::testing::ElementsAre("--isolation=chroot"));
 }
 
 TEST(ParseIsolationChoice, RefusesWhatItDoesNotKnow) {
