@@ -36,6 +36,9 @@ std::shared_ptr<grpc::Channel> Dial(const std::string& address) {
 
 // "… Failed to connect to remote host: Connection refused" → "connection refused".
 std::string Reason(absl::string_view message) {
+  if (absl::StrContains(message, "http1.x server")) {
+    return "what listens there is no controller of manyarch";
+  }
   for (const absl::string_view marker : {absl::string_view("Failed to connect to remote host: "),
                                          absl::string_view("last error: ")}) {
     const size_t at = message.rfind(marker);

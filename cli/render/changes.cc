@@ -29,7 +29,7 @@ std::string Where(const v1::Attempt& attempt) {
 }
 
 // Empty where the new state is not worth a line.
-std::string AttemptLine(const v1::Attempt& attempt) {
+std::string AttemptLine(const v1::Attempt& attempt, absl::string_view platform) {
   switch (attempt.state()) {
     case v1::ATTEMPT_STATE_ACCEPTED:
       return absl::StrCat("taken by ", Where(attempt));
@@ -45,14 +45,14 @@ std::string AttemptLine(const v1::Attempt& attempt) {
     case v1::ATTEMPT_STATE_LOST:
       return absl::StrCat("attempt ", attempt.number(), " on ", Where(attempt),
                           attempt.state() == v1::ATTEMPT_STATE_LOST ? " was lost: " : " failed: ",
-                          SafeLine(attempt.failure().message()));
+                          MessageWithout(attempt.failure().message(), platform));
     default:
       return "";
   }
 }
 
 // Empty where the attempts' lines say it all.
-std::string BuildLine(const v1::Build* before, const v1::Build& build) {
+std::string BuildLine(const v1::Build* before, const v1::Build& build, absl::string_view platform) {
   const bool entered = before == nullptr || before->state() != build.state();
   switch (build.state()) {
     case v1::BUILD_STATE_WAITING:
@@ -62,7 +62,8 @@ std::string BuildLine(const v1::Build* before, const v1::Build& build) {
     case v1::BUILD_STATE_SUCCEEDED:
       return entered ? absl::StrCat("succeeded: ", build.image().digest()) : "";
     case v1::BUILD_STATE_FAILED:
-      return entered ? absl::StrCat("failed: ", SafeLine(build.failure().message())) : "";
+      return entered ? absl::StrCat("failed: ", MessageWithout(build.failure().message(), platform))
+                     : "";
     case v1::BUILD_STATE_CANCELLED:
       return entered ? "cancelled" : "";
     default:
@@ -85,10 +86,10 @@ std::vector<std::string> DescribeChanges(const v1::Job* before, const v1::Job& a
           attempt.failure().message() == build.failure().message()) {
         continue;
       }
-      const std::string line = AttemptLine(attempt);
+      const std::string line = AttemptLine(attempt, platform);
       if (!line.empty()) lines.push_back(absl::StrCat(platform, ": ", line));
     }
-    const std::string line = BuildLine(old, build);
+    const std::string line = BuildLine(old, build, platform);
     if (!line.empty()) lines.push_back(absl::StrCat(platform, ": ", line));
     for (int i = old == nullptr ? 0 : old->warnings_size(); i < build.warnings_size(); ++i) {
       lines.push_back(absl::StrCat(platform, ": warning: ", SafeLine(build.warnings(i))));

@@ -50,7 +50,7 @@ std::vector<std::string> Row(const v1::Build& build,
       detail = build.image().digest();
       break;
     case v1::BUILD_STATE_FAILED:
-      detail = SafeLine(build.failure().message());
+      detail = MessageWithout(build.failure().message(), PlatformText(build.platform()));
       break;
     default:
       break;

@@ -53,7 +53,8 @@ std::string BuildText(const v1::Build& build, absl::Time now) {
     absl::StrAppend(&text, ": ", SafeLine(build.waiting_reason()));
   }
   if (build.state() == v1::BUILD_STATE_FAILED) {
-    absl::StrAppend(&text, ": ", SafeLine(build.failure().message()));
+    absl::StrAppend(&text, ": ",
+                    MessageWithout(build.failure().message(), PlatformText(build.platform())));
   }
   absl::StrAppend(&text, "\n");
   if (build.has_image()) {

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "cli/render/table.h"
 #include "cli/render/words.h"
@@ -35,7 +36,11 @@ std::string BuildFailureText(const v1::Job& job, const v1::Build& build) {
   for (const std::string& line : detail.last_lines()) {
     absl::StrAppend(&text, "  | ", SafeLine(line), "\n");
   }
-  absl::StrAppend(&text, "  ", SafeLine(failure.message()), "\n");
+  // Not twice, where the program's own last line says it already.
+  const std::string message = MessageWithout(failure.message(), platform);
+  if (detail.last_lines().empty() || !absl::EndsWith(*detail.last_lines().rbegin(), message)) {
+    absl::StrAppend(&text, "  ", message, "\n");
+  }
   if (attempt != nullptr) {
     absl::StrAppend(&text, "  The whole log: manyarch logs ", job.id(), " --platform ", platform,
                     "\n");

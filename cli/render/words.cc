@@ -89,6 +89,11 @@ std::string SafeLine(absl::string_view line) {
   return safe;
 }
 
+std::string MessageWithout(absl::string_view message, absl::string_view platform) {
+  absl::ConsumePrefix(&message, absl::StrCat(platform, ": "));
+  return SafeLine(message);
+}
+
 absl::string_view Truncated(absl::string_view text, size_t n) {
   if (text.size() <= n) return text;
   while (n > 0 && (static_cast<unsigned char>(text[n]) & 0xC0U) == 0x80U) --n;

@@ -31,6 +31,9 @@ absl::Time ToTime(const google::protobuf::Timestamp& time);
 // One line that is safe to show: escape sequences and control characters are taken out, tabs kept.
 std::string SafeLine(absl::string_view line);
 
+// A failure's sentence without the platform in front, for places that name the platform themselves.
+std::string MessageWithout(absl::string_view message, absl::string_view platform);
+
 // The first `n` bytes at most, never half a UTF-8 character.
 absl::string_view Truncated(absl::string_view text, size_t n);
 

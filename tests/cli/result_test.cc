@@ -25,6 +25,21 @@ TEST(FailureText, EndsWithThePlatformItsStepItsOutputAndWhereTheLogIs) {
             "  The whole log: manyarch logs j1 --platform linux/arm64\n");
 }
 
+TEST(FailureText, SaysNothingTwice) {
+  auto job = FromText<v1::Job>(kFailedJob);
+  v1::Failure& failure = *job.mutable_builds(1)->mutable_failure();
+  failure.set_message("linux/arm64: exit status 2");
+  failure.add_last_lines("Error: exit status 2");
+  *job.mutable_failure() = failure;
+  EXPECT_EQ(FailureText(job),
+            "linux/arm64 failed on small (emulated)\n"
+            "  step: STEP 3/4: RUN make\n"
+            "  | cc -o x\n"
+            "  | x.c:1: error\n"
+            "  | Error: exit status 2\n"
+            "  The whole log: manyarch logs j1 --platform linux/arm64\n");
+}
+
 TEST(FailureText, AJobThatNoWorkerTookHasNoLog) {
   const auto job = FromText<v1::Job>(R"(id: "j2" state: JOB_STATE_FAILED
       failure { class: FAILURE_CLASS_UNSCHEDULABLE message: "no worker offers linux/s390x" }
