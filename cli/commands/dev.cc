@@ -45,15 +45,19 @@ class Dev {
   Dev(const DevFlags& flags, std::string state_dir)
       : flags_(flags), state_dir_(std::move(state_dir)), farm_(absl::StrCat(state_dir_, "/log")) {}
 
-  absl::Status Run() {
-    const absl::Status status = StartAll();
-    const absl::Status end = status.ok() ? farm_.Watch(signals_) : status;
+  // Returns the exit status.
+  int Run() {
+    const absl::Status started = StartAll();
+    const absl::Status end = started.ok() ? farm_.Watch(signals_) : started;
+    // A signal while starting is as good a reason to stop as any.
+    const bool asked = end.ok() || absl::IsAborted(end);
+    if (!asked) Fail(end);
     if (!farm_.parts().empty()) {
       std::fputs("Stopping.\n", stderr);
-      farm_.Stop(signals_);
+      // What a broken farm builds has nobody to be reported to.
+      farm_.Stop(signals_, /*finish_builds=*/asked);
     }
-    // A signal while starting is as good a reason to stop as any.
-    return absl::IsAborted(end) ? absl::OkStatus() : end;
+    return asked ? kExitOk : kExitInfrastructure;
   }
 
  private:
@@ -218,12 +222,7 @@ int RunDev(const DevFlags& flags) {
     if (!status.ok()) return Fail(status);
   }
   if (const absl::Status locked = LockDirectory(state_dir); !locked.ok()) return Fail(locked);
-  const absl::Status status = Dev(flags, state_dir).Run();
-  if (!status.ok()) {
-    Fail(status);
-    return kExitInfrastructure;
-  }
-  return kExitOk;
+  return Dev(flags, state_dir).Run();
 }
 
 }  // namespace

@@ -75,25 +75,35 @@ absl::Status DevFarm::Watch(SignalWaiter& signals) {
   }
 }
 
-void DevFarm::Stop(SignalWaiter& signals) {
-  int interrupts = 0;
+void DevFarm::Stop(SignalWaiter& signals, bool finish_builds) {
+  bool asked_again = false;
   for (auto part = parts_.rbegin(); part != parts_.rend(); ++part) {
     if (part->process->WaitFor(absl::ZeroDuration()).has_value()) continue;
-    const bool is_worker = part->name == "worker";
     part->process->Signal(SIGTERM);
-    const absl::Time end = is_worker ? absl::InfiniteFuture() : absl::Now() + kGrace;
-    const absl::Time quiet = absl::Now() + absl::Seconds(1);
+    bool finishing = part->name == "worker" && finish_builds;
     bool told = false;
+    const absl::Time quiet = absl::Now() + absl::Seconds(1);
+    absl::Time end = absl::Now() + kGrace;
+    // The second SIGTERM to a worker makes it hand back. Sent at once it would merge with the
+    // first.
+    bool hand_back = part->name == "worker" && !finish_builds;
     while (!part->process->WaitFor(kTick).has_value()) {
-      if (is_worker && !told && absl::Now() > quiet) {
+      if (finishing && !told && absl::Now() > quiet) {
         std::fputs("The worker finishes what it builds. Ctrl-C again hands it back unfinished.\n",
                    stderr);
         told = true;
       }
-      const bool interrupted = signals.WaitFor(absl::ZeroDuration()).has_value();
-      if (interrupted && is_worker && ++interrupts == 1) {
+      if (hand_back && absl::Now() > quiet) {
         part->process->Signal(SIGTERM);
-      } else if (interrupted || absl::Now() > end) {
+        hand_back = false;
+      }
+      const bool signalled = signals.WaitFor(absl::ZeroDuration()).has_value();
+      if (signalled && finishing && !asked_again) {
+        asked_again = true;
+        finishing = false;
+        end = absl::Now() + kGrace;
+        part->process->Signal(SIGTERM);
+      } else if (signalled || (!finishing && absl::Now() > end)) {
         std::fprintf(stderr, "killing the %s\n", part->name.c_str());
         part->process->Signal(SIGKILL);
       }

@@ -42,9 +42,9 @@ class DevFarm {
   // Runs until a signal comes (OK) or a part dies (its error).
   absl::Status Watch(SignalWaiter& signals);
 
-  // Last started, first stopped. The worker finishes its builds; a further signal makes it hand
-  // them back, and one more kills all that is left.
-  void Stop(SignalWaiter& signals);
+  // Last started, first stopped. With `finish_builds` the worker finishes what it builds, until a
+  // further signal makes it hand that back; one more signal kills all that is left.
+  void Stop(SignalWaiter& signals, bool finish_builds);
 
   const std::vector<Part>& parts() const { return parts_; }
 

@@ -107,7 +107,7 @@ TEST(DevFarm, StopsInTheOrderThatLosesNothing) {
                                return true;
                              })
                   .ok());
-  farm.Stop(signals);
+  farm.Stop(signals, /*finish_builds=*/true);
   EXPECT_EQ(*ReadFile(order), "worker\ncontroller\nregistry\n");
 }
 
