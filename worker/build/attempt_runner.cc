@@ -95,8 +95,8 @@ class Runner : public AttemptRunner {
     for (const std::string& dir : DirectoriesIn(attempts_dir)) {
       result.Update(RemoveTree(dir + kWork));
     }
-    MA_ASSIGN_OR_RETURN(const TempDir temp, TempDir::Make("cleaning-", options_.state_dir));
-    const WorkPaths work(temp.path());
+    const WorkPaths work(options_.state_dir + "/cleaning");
+    MA_RETURN_IF_ERROR(RemoveTree(work.dir));
     MA_RETURN_IF_ERROR(MakeDirs(work.tmp()));
     MA_RETURN_IF_ERROR(WriteFileAtomic(work.registries_conf(), RegistriesConf({}), 0600));
     for (const std::string& slot : DirectoriesIn(options_.state_dir + "/slots")) {
@@ -105,6 +105,7 @@ class Runner : public AttemptRunner {
         result.Update(store.RemoveContainers(work));
       }
     }
+    result.Update(RemoveTree(work.dir));
     result.Update(RemoveCgroups(cgroup_root_));
     return Annotate(result, "removing what earlier attempts have left");
   }

@@ -75,6 +75,8 @@ constexpr Row kRows[] = {
     {In::kError, "x509:", kInfrastructure, "the worker does not trust the registry's certificate"},
     // buildah and its runtime.
     {In::kError, "rlimit_", kInfrastructure, "the worker may not set resource limits"},
+    {In::kOutput, "error setting rlimit", kInfrastructure,
+     "the worker may not set resource limits"},
     {In::kOutput, "runc create failed: unable to start container process: exec:", kUser,
      "the image has no such program"},
     {In::kOutput, "runc create failed", kInfrastructure, "runc does not work on the worker"},

@@ -2,7 +2,6 @@
 
 #include <sys/resource.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -10,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "common/base/digest.h"
 #include "common/base/platform.h"
 #include "common/base/status_macros.h"
 #include "common/os/cgroups.h"
@@ -64,7 +64,10 @@ absl::Status TryBuild(const BuildahInfo& info, const std::string& scratch_dir) {
                   "--network=host",
                   "--no-cache",
                   "--pull=never"};
-  const std::string cgroup = absl::StrCat("/manyarch-probe-", getpid());
+  // Named after the directory, so that the next start removes what a killed one has left.
+  const std::string cgroup =
+      absl::StrCat("/manyarch-probe-", Digest::Of(scratch_dir).hex().substr(0, 8));
+  MA_RETURN_IF_ERROR(RemoveCgroups(cgroup));
   for (const std::string& flag : IsolationFlags(info, d + "/runtime", cgroup)) {
     command.argv.push_back(flag);
   }
@@ -86,11 +89,46 @@ absl::Status TryIsolation(Isolation isolation, const std::string& scratch_dir, B
   info.isolation = isolation;
   info.ulimits.clear();
   absl::Status status = TryBuild(info, scratch_dir);
-  if (!status.ok() && absl::StrContains(status.message(), "RLIMIT_")) {
+  if (!status.ok() && absl::StrContains(absl::AsciiStrToLower(status.message()), "rlimit")) {
     info.ulimits = {Limit("nofile", RLIMIT_NOFILE), Limit("nproc", RLIMIT_NPROC)};
     status = TryBuild(info, scratch_dir);
   }
   return status;
+}
+
+absl::StatusOr<BuildahInfo> Detect(IsolationChoice choice, const std::string& scratch_dir) {
+  BuildahInfo info;
+  const absl::StatusOr<std::string> path = FindProgram("buildah");
+  if (!path.ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("looking for buildah: ", path.status().message(),
+                     " (Debian: apt-get install buildah runc)"));
+  }
+  info.path = *path;
+  Command command;
+  command.argv = {info.path, "--version"};
+  RunOptions options;
+  options.timeout = absl::Seconds(20);
+  MA_ASSIGN_OR_RETURN(const std::string output, RunChecked(command, options));
+  MA_ASSIGN_OR_RETURN(info.version, ParseBuildahVersion(output));
+
+  if (choice != IsolationChoice::kChroot) {
+    const absl::Status status = TryIsolation(Isolation::kOci, scratch_dir, info);
+    if (status.ok()) return info;
+    info.isolation_note = std::string(status.message());
+    if (choice == IsolationChoice::kOci) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("isolation oci does not work here (use --isolation=chroot, or see to it "
+                       "that runc works): ",
+                       status.message()));
+    }
+  }
+  const absl::Status status = TryIsolation(Isolation::kChroot, scratch_dir, info);
+  if (!status.ok()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "buildah cannot build here, not even with isolation chroot: ", status.message()));
+  }
+  return info;
 }
 
 }  // namespace
@@ -138,38 +176,11 @@ absl::StatusOr<IsolationChoice> ParseIsolationChoice(absl::string_view text) {
 }
 
 absl::StatusOr<BuildahInfo> DetectBuildah(IsolationChoice choice, const std::string& scratch_dir) {
-  MA_RETURN_IF_ERROR(MakeDirs(scratch_dir));
-  BuildahInfo info;
-  const absl::StatusOr<std::string> path = FindProgram("buildah");
-  if (!path.ok()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("looking for buildah: ", path.status().message(),
-                     " (Debian: apt-get install buildah runc)"));
-  }
-  info.path = *path;
-  Command command;
-  command.argv = {info.path, "--version"};
-  RunOptions options;
-  options.timeout = absl::Seconds(20);
-  MA_ASSIGN_OR_RETURN(const std::string output, RunChecked(command, options));
-  MA_ASSIGN_OR_RETURN(info.version, ParseBuildahVersion(output));
-
-  if (choice != IsolationChoice::kChroot) {
-    const absl::Status status = TryIsolation(Isolation::kOci, scratch_dir, info);
-    if (status.ok()) return info;
-    info.isolation_note = std::string(status.message());
-    if (choice == IsolationChoice::kOci) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("isolation oci does not work here (use --isolation=chroot, or see to it "
-                       "that runc works): ",
-                       status.message()));
-    }
-  }
-  const absl::Status status = TryIsolation(Isolation::kChroot, scratch_dir, info);
-  if (!status.ok()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "buildah cannot build here, not even with isolation chroot: ", status.message()));
-  }
+  const std::string scratch = scratch_dir + "/probing-buildah";
+  MA_RETURN_IF_ERROR(RemoveTree(scratch));
+  MA_RETURN_IF_ERROR(MakeDirs(scratch));
+  absl::StatusOr<BuildahInfo> info = Detect(choice, scratch);
+  MA_RETURN_IF_ERROR(RemoveTree(scratch));
   return info;
 }
 

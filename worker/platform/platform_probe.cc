@@ -66,7 +66,8 @@ bool IsNative(const Platform& platform, absl::string_view machine, bool runs_arm
 }
 
 absl::StatusOr<ProbeResult> ProbePlatforms(const std::string& scratch_dir) {
-  MA_RETURN_IF_ERROR(MakeDirs(scratch_dir));
+  const std::string scratch = scratch_dir + "/probing-platforms";
+  MA_RETURN_IF_ERROR(RemoveTree(scratch));
   utsname host = {};
   uname(&host);
   // An arm64 processor may lack the 32-bit mode; then the kernel refuses this.
@@ -76,15 +77,15 @@ absl::StatusOr<ProbeResult> ProbePlatforms(const std::string& scratch_dir) {
 
   ProbeResult result;
   for (const Platform& platform : PlatformsWithTinyProgram()) {
-    MA_ASSIGN_OR_RETURN(TempDir root, TempDir::Make("probe-", scratch_dir));
-    MA_RETURN_IF_ERROR(
-        WriteFileAtomic(root.path() + "/program", TinyProgram(platform, kProof), 0755));
-    const std::string error = RunIn(root.path());
+    MA_RETURN_IF_ERROR(MakeDirs(scratch));
+    MA_RETURN_IF_ERROR(WriteFileAtomic(scratch + "/program", TinyProgram(platform, kProof), 0755));
+    const std::string error = RunIn(scratch);
     if (error.empty()) {
       result.offered.push_back({platform, !IsNative(platform, host.machine, runs_arm32)});
     } else {
       result.refused.push_back({platform, Reason(platform, error)});
     }
+    MA_RETURN_IF_ERROR(RemoveTree(scratch));
   }
   return result;
 }

@@ -165,6 +165,22 @@ TEST_P(AttemptTest, FailuresBeforeAndAfterTheBuildSayWhatIsWrong) {
   EXPECT_THAT(failure.message(), HasSubstr("'../escape'"));
 }
 
+TEST_P(AttemptTest, CachesOverTheirLimitsAreEmptied) {
+  AttemptRunner::Options options;
+  options.state_dir = rig_.dir.path() + "/state";
+  options.buildah = rig_.buildah;
+  options.store_limit_bytes = 0;
+  options.cache_limit_bytes = 0;
+  rig_.runner = *AttemptRunner::Create(options, &rig_.source);
+  const Digest context = rig_.Context(
+      {{"Containerfile", "FROM scratch\nCOPY program /\n"}, {"program", Program(host_, 0)}});
+  ASSERT_TRUE(rig_.Run(rig_.Offer(context, host_)).has_image()) << rig_.seen.output;
+  const std::string script =
+      "find cache -type f; cat slots/*/*/root/*-images/images.json "
+      "slots/*/*/root/*-layers/layers.json";
+  EXPECT_EQ(*RunChecked({.argv = {"/bin/sh", "-c", script}, .cwd = options.state_dir}), "[][]");
+}
+
 TEST_P(AttemptTest, ARegistryThatIsDownIsNotTheUsersFault) {
   const Digest context = rig_.Context(
       {{"Containerfile", "FROM scratch\nCOPY program /\n"}, {"program", Program(host_, 0)}});

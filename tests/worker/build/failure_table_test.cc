@@ -150,6 +150,12 @@ const Row kRows[] = {
      "soft=1048576,hard=1048576 "
      "(was soft=20000,hard=20000): operation not permitted",
      kInfra, 0, "resource limits"},
+    {"rlimit_runc", 1,
+     "level=error msg=\"runc create failed: unable to start container process: error during "
+     "container "
+     "init: error setting rlimits for ready process: error setting rlimit type 7: operation not "
+     "permitted\"\nError: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kInfra, 1, "resource limits"},
     {"push_unauthorized", 125,
      "Error: pushing image \"x\" to \"docker://r/x:t\": trying to reuse blob sha256:1 at "
      "destination: "
