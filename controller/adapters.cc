@@ -13,7 +13,7 @@ namespace manyarch::controller {
 namespace {
 
 // How long a submission may wait for the registry before it is told that there is none.
-constexpr absl::Duration kPreflightTime = absl::Seconds(20);
+constexpr absl::Duration kPreflightTime = absl::Seconds(6);
 
 class StoreUpload : public rpc::BlobUpload {
  public:

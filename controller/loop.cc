@@ -23,15 +23,19 @@ absl::Status Loop::Start() {
 
 void Loop::Stop() {
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
+  changed_.notify_all();
   if (thread_.joinable()) thread_.join();
 }
 
 void Loop::Post(core::Event event) {
-  absl::MutexLock lock(&mutex_);
-  inbox_.push_back(std::move(event));
+  {
+    const std::lock_guard lock(mutex_);
+    inbox_.push_back(std::move(event));
+  }
+  changed_.notify_one();
 }
 
 // Nothing can be decided without a store: meanwhile callers are refused, all else will be told
@@ -41,8 +45,9 @@ void Loop::RecoverUntilItWorks(absl::Status why) {
   for (int retry = 0;; ++retry) {
     std::vector<core::Event> dropped;
     {
-      absl::MutexLock lock(&mutex_);
-      mutex_.AwaitWithTimeout(absl::Condition(&stopping_), backoff.Delay(retry, 0.5));
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, absl::ToChronoNanoseconds(backoff.Delay(retry, 0.5)),
+                        [this] { return stopping_; });
       if (stopping_) return;
       dropped.swap(inbox_);
     }
@@ -59,11 +64,9 @@ void Loop::Run() {
     const absl::Duration wait = std::clamp(engine_.NextDeadline() - ports_->now().steady,
                                            absl::ZeroDuration(), kLongestWait);
     {
-      absl::MutexLock lock(&mutex_);
-      const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-        return !inbox_.empty() || stopping_;
-      };
-      mutex_.AwaitWithTimeout(absl::Condition(&ready), wait);
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, absl::ToChronoNanoseconds(wait),
+                        [this] { return !inbox_.empty() || stopping_; });
       if (inbox_.empty() && stopping_) return;
       batch.swap(inbox_);
     }
@@ -71,7 +74,7 @@ void Loop::Run() {
     batch.clear();
     if (status.ok()) continue;
     RecoverUntilItWorks(status);
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     if (stopping_) return;
   }
 }

@@ -1,12 +1,12 @@
 // The one thread that owns the farm.
 #pragma once
 
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "controller/engine.h"
 
 namespace manyarch::controller {
@@ -35,9 +35,11 @@ class Loop {
   EnginePorts* const ports_;
   Engine engine_;  // Of the loop's thread, once that runs.
 
-  absl::Mutex mutex_;
-  std::vector<core::Event> inbox_ ABSL_GUARDED_BY(mutex_);
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // The standard mutex, because the thread sanitizer does not see through Debian's Abseil.
+  std::mutex mutex_;
+  std::condition_variable changed_;  // Of what follows, both guarded by mutex_.
+  std::vector<core::Event> inbox_;
+  bool stopping_ = false;
   std::thread thread_;
 };
 

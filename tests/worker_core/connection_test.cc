@@ -148,14 +148,14 @@ TEST(WorkerConnection, AMissingVerdictMeansGoOn) {
   EXPECT_THAT(rig.Join(), ElementsAre("log a from 0"));
 }
 
-TEST(WorkerConnection, AnAttemptAbandonedByVerdictIsForgottenInSilence) {
+TEST(WorkerConnection, AnAttemptAbandonedByVerdictIsReportedGone) {
   Rig rig;
   rig.Join();
   rig.Offer("a");
   rig.Cut();
   rig.Join({{"a", Verdict::kAbandon, 0}});
   EXPECT_THAT(rig.Offer("b"), ElementsAre("refuse b: all slots are busy (1)"));
-  EXPECT_THAT(rig.Finish("a", "image"), ElementsAre("forget a"));
+  EXPECT_THAT(rig.Finish("a", ""), ElementsAre("keep a=nothing", "finished a=nothing"));
   EXPECT_THAT(rig.Offer("b"), Contains("accept b"));
 }
 

@@ -114,15 +114,15 @@ void Worker::ApplyVerdict(const AttemptVerdict& verdict, ConnectionId connection
   } else if (finished != nullptr) {
     Forget(verdict.attempt_id);
   } else {
-    Stop(verdict.attempt_id, StopCause::kUnwanted, "the controller no longer wants this attempt");
+    // Its slot counts as taken at the controller until it hears that nothing is left.
+    Stop(verdict.attempt_id, StopCause::kAbandoned, "the controller no longer wants this attempt");
   }
 }
 
 void Worker::Stop(const std::string& attempt_id, StopCause cause, absl::string_view reason) {
   AttemptState& state = attempts_.at(attempt_id);
   if (auto* stopping = std::get_if<Stopping>(&state)) {
-    // Told to forget it, nobody waits for a report any more; other causes do not change that.
-    if (cause == StopCause::kUnwanted) stopping->cause = cause;
+    if (cause == StopCause::kAbandoned) stopping->cause = cause;
     return;
   }
   const auto* running = std::get_if<Running>(&state);

@@ -59,7 +59,6 @@ struct Running {
 enum class StopCause {
   kAbandoned,   // On the controller's order: it waits for the result.
   kOffline,     // Cut off for too long: reported, should the controller come back.
-  kUnwanted,    // By verdict: the controller has written it off; nothing is reported.
   kHandedBack,  // Given back; reported only if it came to a result after all.
 };
 struct Stopping {
