@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "cli/commands/command.h"
 #include "cli/exit_code.h"
@@ -24,7 +25,7 @@ constexpr absl::string_view kPlanned[] = {"attach",     "retry",  "why",   "imag
 int Usage(const std::string& sentence, const CLI::App* command) {
   std::string path;
   for (const CLI::App* app = command; app != nullptr; app = app->get_parent()) {
-    path = app->get_name() + (path.empty() ? "" : " ") + path;
+    path = absl::StrCat(app->get_name(), path.empty() ? "" : " ", path);
   }
   std::fprintf(stderr, "manyarch: %s\nSee `%s --help`.\n", sentence.c_str(), path.c_str());
   return kExitUsage;
@@ -65,6 +66,14 @@ std::string Leftover(const CLI::App& command) {
                         nearest.empty() ? "" : absl::StrCat(": did you mean '", nearest, "'?"));
   }
   return absl::StrCat("one argument too many: '", rest.front(), "'");
+}
+
+// "farm.example.com:7460", "[::1]:7460"
+bool IsAddress(absl::string_view text) {
+  const size_t colon = text.rfind(':');
+  int port = 0;
+  return colon != absl::string_view::npos && colon > 0 &&
+         absl::SimpleAtoi(text.substr(colon + 1), &port) && port >= 1 && port <= 65535;
 }
 
 const CLI::App* Innermost(const CLI::App& app) {
@@ -111,6 +120,7 @@ int RunApp(int argc, char** argv) {
   app.allow_extras();
   app.get_formatter()->column_width(34);
   Invocation invocation;
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment.
   if (const char* address = getenv("MANYARCH_CONTROLLER"); address != nullptr && *address != 0) {
     invocation.controller = address;
   }
@@ -142,6 +152,13 @@ int RunApp(int argc, char** argv) {
   }
   for (const CLI::App* at = command; at != nullptr; at = at->get_parent()) {
     if (const std::string sentence = Leftover(*at); !sentence.empty()) return Usage(sentence, at);
+  }
+  if (!IsAddress(invocation.controller)) {
+    return Usage(
+        absl::StrCat("the controller's address '", invocation.controller,
+                     "' is not HOST:PORT: set --controller or MANYARCH_CONTROLLER, e.g. to "
+                     "farm.example.com:7460"),
+        command);
   }
   std::signal(SIGPIPE, SIG_IGN);
   if (invocation.verbose) {
