@@ -1,0 +1,221 @@
+// Workers: who gets what, why others wait, sessions and leases, and what survives a restart.
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/controller_core/farm_rig.h"
+
+namespace manyarch::controller::core {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+struct PlacementCase {
+  const char* name;
+  Emulation policy;
+  std::vector<std::string> native_worker;    // What worker 1 offers.
+  std::vector<std::string> emulated_worker;  // What worker 2 offers.
+  std::string expected;                      // The offer for linux/arm64, or empty.
+};
+
+TEST(Placement, NativeFirstThenAsThePolicySays) {
+  const std::vector<std::string> none;
+  const PlacementCase cases[] = {
+      {"native wins",
+       Emulation::kAllow,
+       {"linux/arm64"},
+       {"linux/arm64*"},
+       "offer j1-arm64-1 to 1"},
+      {"fallback where no native worker is registered",
+       Emulation::kFallback,
+       {"linux/amd64"},
+       {"linux/arm64*"},
+       "offer j1-arm64-1 to 2 emulated"},
+      {"never means never", Emulation::kNever, {"linux/amd64"}, {"linux/arm64*"}, ""},
+      {"nobody offers it", Emulation::kAllow, {"linux/amd64"}, {"linux/amd64"}, ""},
+  };
+  for (const PlacementCase& c : cases) {
+    SCOPED_TRACE(c.name);
+    FarmRig rig;
+    rig.Join("one", 1, c.native_worker);
+    rig.Join("two", 2, c.emulated_worker);
+    auto spec = FarmRig::Spec({"linux/arm64"});
+    spec->emulation = c.policy;
+    rig.Submit("j1", spec);
+    if (c.expected.empty()) {
+      EXPECT_THAT(rig.last(), ElementsAre("answer 1: j1"));
+    } else {
+      EXPECT_THAT(rig.last(), ElementsAre("answer 1: j1", c.expected));
+    }
+  }
+}
+
+TEST(Placement, FallbackWaitsForABusyNativeWorkerAllowDoesNot) {
+  FarmRig rig;
+  rig.Join("native", 1, {"linux/arm64"});
+  rig.Join("emulating", 2, {"linux/arm64*"});
+  rig.Submit("j1", FarmRig::Spec({"linux/arm64"}));
+  rig.Submit("j2", FarmRig::Spec({"linux/arm64"}));
+  EXPECT_THAT(rig.last(), ElementsAre("answer 1: j2"));
+  EXPECT_THAT(rig.waiting("j2"),
+              AllOf(HasSubstr("native (1 of 1 slot taken)"), Not(HasSubstr("emulating"))));
+  auto allow = FarmRig::Spec({"linux/arm64"});
+  allow->emulation = Emulation::kAllow;
+  rig.Submit("j3", allow);
+  EXPECT_THAT(rig.last(), ElementsAre("answer 1: j3", "offer j3-arm64-1 to 2 emulated"));
+  // When the native worker is lost, what waited for it is emulated as soon as a slot frees.
+  rig.Do(WorkerGone{1});
+  rig.Accept(2, "j3-arm64-1");
+  rig.Pass(absl::Seconds(70), {2});
+  rig.Push(2, "j3-arm64-1");
+  EXPECT_THAT(rig.last(), Contains(HasSubstr("to 2 emulated")));
+}
+
+TEST(Placement, HigherPriorityAndEarlierSubmissionGoFirst) {
+  FarmRig rig;
+  rig.Submit("j1", FarmRig::Spec({"linux/amd64"}));
+  rig.Submit("j2", FarmRig::Spec({"linux/amd64"}));
+  auto urgent = FarmRig::Spec({"linux/amd64"});
+  urgent->priority = 5;
+  rig.Submit("j3", urgent);
+  EXPECT_THAT(rig.Join("w", 1, {"linux/amd64"}), ElementsAre("greet 1", "offer j3-amd64-1 to 1"));
+  rig.Accept(1, "j3-amd64-1");
+  EXPECT_THAT(rig.Push(1, "j3-amd64-1"), Contains("offer j1-amd64-1 to 1"));
+}
+
+TEST(Placement, TheReasonNamesTheWorkersAndWhatTheyOffer) {
+  FarmRig rig;
+  rig.Join("alpha", 1, {"linux/amd64", "linux/arm64*"});
+  rig.Submit("j1", FarmRig::Spec({"linux/s390x"}));
+  EXPECT_EQ(
+      rig.waiting("j1"),
+      "no worker offers linux/s390x: alpha offers linux/amd64 (native), linux/arm64 (emulated)");
+  rig.Join("beta", 2, {"linux/riscv64"});
+  EXPECT_THAT(rig.waiting("j1"), HasSubstr("beta offers linux/riscv64 (native)"));
+}
+
+TEST(Placement, UnschedulableForTooLongFailsWithThatReason) {
+  FarmRig rig;
+  rig.Join("alpha", 1, {"linux/amd64"});
+  auto spec = FarmRig::Spec({"linux/s390x"});
+  spec->unschedulable_after = absl::Minutes(1);
+  rig.Submit("j1", spec);
+  rig.Pass(absl::Seconds(55), {1});
+  EXPECT_FALSE(IsTerminal(rig.job("j1").state));
+  rig.Pass(absl::Seconds(10), {1});
+  const auto* failed = std::get_if<JobFailed>(&rig.job("j1").state);
+  ASSERT_NE(failed, nullptr);
+  EXPECT_EQ(failed->failure.cls, FailureClass::kUnschedulable);
+  EXPECT_THAT(failed->failure.message, HasSubstr("alpha offers linux/amd64 (native)"));
+}
+
+TEST(Placement, AWorkerThatComesInTimeMakesItSchedulable) {
+  FarmRig rig;
+  auto spec = FarmRig::Spec({"linux/s390x"});
+  spec->unschedulable_after = absl::Minutes(1);
+  rig.Submit("j1", spec);
+  rig.Pass(absl::Seconds(50));
+  EXPECT_THAT(rig.Join("z", 1, {"linux/s390x"}), Contains("offer j1-s390x-1 to 1"));
+  rig.Pass(absl::Minutes(5), {1});
+  EXPECT_FALSE(IsTerminal(rig.job("j1").state));
+}
+
+TEST(Placement, ZeroWaitsForEver) {
+  FarmRig rig;
+  auto spec = FarmRig::Spec({"linux/s390x"});
+  spec->unschedulable_after = absl::ZeroDuration();
+  rig.Submit("j1", spec);
+  rig.Pass(absl::Hours(2));
+  EXPECT_FALSE(IsTerminal(rig.job("j1").state));
+}
+
+TEST(Placement, ADrainingWorkerGetsNothingNew) {
+  FarmRig rig;
+  rig.Join("a", 1, {"linux/amd64"});
+  rig.Do(WorkerDrains{1, {}});
+  rig.Submit("j1", FarmRig::Spec({"linux/amd64"}));
+  EXPECT_THAT(rig.last(), ElementsAre("answer 1: j1"));
+  EXPECT_THAT(rig.waiting("j1"), HasSubstr("a is draining"));
+}
+
+TEST(Workers, SilenceMakesSuspectThenLost) {
+  FarmRig rig;
+  rig.Join("a", 1, {"linux/amd64"});
+  rig.Pass(absl::Seconds(25));
+  EXPECT_TRUE(std::holds_alternative<WorkerSuspect>(rig.farm().FindWorker("a")->state));
+  rig.Submit("j1", FarmRig::Spec({"linux/amd64"}));
+  EXPECT_THAT(rig.last(), ElementsAre("answer 1: j1"));
+  EXPECT_THAT(rig.waiting("j1"), HasSubstr("not answering"));
+  EXPECT_THAT(rig.Do(WorkerHeard{1}), ElementsAre("offer j1-amd64-1 to 1"));
+  EXPECT_THAT(rig.Pass(absl::Seconds(70)), Contains("close 1"));
+  EXPECT_TRUE(std::holds_alternative<WorkerLost>(rig.farm().FindWorker("a")->state));
+}
+
+TEST(Workers, ASecondWorkerWithTheSameIdIsRefused) {
+  FarmRig rig;
+  rig.Join("a", 1, {"linux/amd64"});
+  WorkerHello twin = FarmRig::HelloOf("a", 2, {"linux/amd64"});
+  twin.incarnation = "another process";
+  EXPECT_THAT(rig.Do(twin), ElementsAre("close 2"));
+  // The same process on a new stream takes over.
+  EXPECT_THAT(rig.Do(FarmRig::HelloOf("a", 3, {"linux/amd64"})), ElementsAre("close 1", "greet 3"));
+  // What still arrives from the old stream is ignored.
+  rig.Submit("j1", FarmRig::Spec({"linux/amd64"}));
+  EXPECT_THAT(rig.Accept(1, "j1-amd64-1"), IsEmpty());
+  EXPECT_TRUE(std::holds_alternative<AttemptOffered>(rig.build("j1").attempts[0].state));
+}
+
+TEST(Restart, RunningAttemptsWaitForTheirWorkersAndAreNotBuiltAgain) {
+  FarmRig before;
+  before.Join("a", 1, {"linux/amd64"});
+  before.Submit("j1", FarmRig::Spec({"linux/amd64"}));
+  before.Accept(1, "j1-amd64-1");
+
+  FarmRig after(before.Stored());
+  EXPECT_THAT(after.last(), IsEmpty());
+  after.Pass(absl::Seconds(30));
+  WorkerHello hello = FarmRig::HelloOf("a", 7, {"linux/amd64"});
+  hello.running = {{"j1-amd64-1", Phase::kBuilding}};
+  EXPECT_THAT(after.Do(hello), ElementsAre("greet 7, j1-amd64-1 go on"));
+  after.Push(7, "j1-amd64-1");
+  EXPECT_THAT(after.Checked("j1-amd64-1"), Contains(HasSubstr("publish j1")));
+}
+
+TEST(Restart, AWorkerThatDoesNotComeBackLosesItsAttempts) {
+  FarmRig before;
+  before.Join("a", 1, {"linux/amd64"});
+  before.Submit("j1", FarmRig::Spec({"linux/amd64"}));
+  before.Accept(1, "j1-amd64-1");
+
+  FarmRig after(before.Stored());
+  after.Join("b", 2, {"linux/amd64"});
+  EXPECT_THAT(after.Pass(absl::Seconds(65), {2}), Contains("offer j1-amd64-2 to 2"));
+}
+
+TEST(Restart, WhatWasBeingCheckedAndPublishedIsTakenUp) {
+  FarmRig before;
+  before.Join("a", 1, {"linux/amd64"}, 2);
+  before.Submit("j1", FarmRig::Spec({"linux/amd64"}, "v1"));
+  before.Build(1, "j1-amd64-1");
+  before.Submit("j2", FarmRig::Spec({"linux/amd64"}, "v2"));
+  before.Accept(1, "j2-amd64-1");
+  before.Push(1, "j2-amd64-1");
+
+  FarmRig after(before.Stored());
+  EXPECT_THAT(after.last(),
+              ElementsAre("publish j1 linux/amd64=sha256:j1-amd64-1", "check j2-amd64-1"));
+}
+
+TEST(Restart, GenerationsGoOnRising) {
+  FarmRig before;
+  before.Submit("j1", FarmRig::Spec({"linux/amd64"}));
+  FarmRig after(before.Stored());
+  after.Submit("j2", FarmRig::Spec({"linux/amd64"}));
+  EXPECT_GT(after.job("j2").generation, after.job("j1").generation);
+}
+
+}  // namespace
+}  // namespace manyarch::controller::core
