@@ -47,7 +47,7 @@ give_up() {
 step() {  # WHAT COMMAND...
   local what=$1 from=$SECONDS
   shift
-  printf '%-28s' "$what"
+  printf '%-31s' "$what"
   local code=0
   # In a subshell of its own: in a condition, `set -e` would not hold within the command.
   set +e
@@ -55,7 +55,9 @@ step() {  # WHAT COMMAND...
   code=$?
   set -e
   if [ $code = 0 ]; then
-    printf '%s (%d s)\n' "$(tail -n1 "$log" | grep '^# ' | cut -c3- || true)" $((SECONDS - from))
+    local result
+    result=$(tail -n1 "$log" | sed -n "s/^# //p")
+    printf "%s (%d s)\n" "${result:-ready}" $((SECONDS - from))
   else
     printf 'failed\n\n'
     tail -n 40 "$log" >&2

@@ -7,7 +7,6 @@ start_farm
 mkdir "$work/good" "$work/empty" "$work/unreadable"
 printf 'FROM scratch\nCOPY Containerfile /\n' | tee "$work/good/Containerfile" >"$work/unreadable/Containerfile"
 mkdir "$work/unreadable/private"
-# Root reads everything that has a mode; a link in /proc to a mapped address it cannot open either.
 mkfifo "$work/unreadable/private/pipe"
 app=$registry/demo/app:1.0
 amd64=(--platform linux/amd64)
@@ -51,13 +50,13 @@ refuse 2 'Otherfile' -- "$manyarch" build -t "$app" "${amd64[@]}" -f Otherfile "
 refuse 2 "$work/nowhere" -- "$manyarch" build -t "$app" "${amd64[@]}" "$work/nowhere"
 refuse 2 'private/pipe' -- "$manyarch" build -t "$app" "${amd64[@]}" "$work/unreadable"
 rm "$work/unreadable/private/pipe"
-if id nobody >/dev/null 2>&1 && runuser -u nobody -- test -x "$manyarch"; then
-  echo secret >"$work/unreadable/private/key"
-  chmod 600 "$work/unreadable/private/key"
-  chmod a+rx "$work" "$work/unreadable" "$work/unreadable/private"
-  refuse 2 'private/key' '[Pp]ermission denied' -- runuser -u nobody -- env HOME="$work/nobody" \
-    MANYARCH_CONTROLLER="$controller_address" "$manyarch" build -t "$app" "${amd64[@]}" "$work/unreadable"
-fi
+# Root can read every file, so this one is somebody else's.
+cp "$manyarch" "$work/manyarch"
+echo secret >"$work/unreadable/private/key"
+chmod 600 "$work/unreadable/private/key"
+chmod a+rx "$work" "$work/manyarch" "$work/unreadable" "$work/unreadable/private"
+refuse 2 'private/key' '[Pp]ermission denied' -- runuser -u nobody -- env HOME="$work/nobody" \
+  MANYARCH_CONTROLLER="$controller_address" "$work/manyarch" build -t "$app" "${amd64[@]}" "$work/unreadable"
 
 log "what cannot be reached"
 nowhere=127.0.0.1:$(free_port)
