@@ -4,9 +4,11 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <functional>
 #include <system_error>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/os/files.h"
@@ -40,9 +42,7 @@ absl::Status RemoveOne(const fs::path& dir, absl::Time deadline) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::Status RemoveCgroups(const std::string& path) {
+absl::Status RemoveThose(const std::function<bool(const std::string& name)>& wanted) {
   constexpr char kRoot[] = "/sys/fs/cgroup";
   const absl::Time deadline = absl::Now() + absl::Seconds(1);
   std::vector<fs::path> hierarchies = {kRoot};
@@ -50,10 +50,23 @@ absl::Status RemoveCgroups(const std::string& path) {
   if (!PathExists(std::string(kRoot) + "/cgroup.controllers")) hierarchies = DirectoriesIn(kRoot);
   absl::Status result;
   for (const fs::path& hierarchy : hierarchies) {
-    const fs::path dir = hierarchy.string() + path;
-    if (PathExists(dir.string())) result.Update(RemoveOne(dir, deadline));
+    for (const fs::path& dir : DirectoriesIn(hierarchy)) {
+      if (wanted(dir.filename().string())) {
+        result.Update(RemoveOne(dir, deadline));
+      }
+    }
   }
   return result;
+}
+
+}  // namespace
+
+absl::Status RemoveCgroup(const std::string& name) {
+  return RemoveThose([&](const std::string& found) { return found == name; });
+}
+
+absl::Status RemoveCgroupsNamed(const std::string& prefix) {
+  return RemoveThose([&](const std::string& found) { return absl::StartsWith(found, prefix); });
 }
 
 }  // namespace manyarch

@@ -7,9 +7,12 @@
 
 namespace manyarch {
 
-// Removes the control group `path` ("/a/b") and all below it, in every hierarchy of this machine,
-// v1 or v2. Their processes must have ended; it waits up to a second for the kernel to see that.
-// Absent ones are fine.
-absl::Status RemoveCgroups(const std::string& path);
+// Removes the control group `name` at the top, and all below it, in every hierarchy of this
+// machine, v1 or v2. Its processes must have ended; it waits up to a second for the kernel to see
+// that. Fine where there is none.
+absl::Status RemoveCgroup(const std::string& name);
+
+// The same for all whose names start with `prefix`.
+absl::Status RemoveCgroupsNamed(const std::string& prefix);
 
 }  // namespace manyarch

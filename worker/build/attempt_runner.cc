@@ -63,22 +63,24 @@ class Runner : public AttemptRunner {
         content_(*content),
         cache_(std::move(cache)),
         // Told apart from other workers' on this machine.
-        cgroup_root_(
-            absl::StrCat("/manyarch-", Digest::Of(options_.state_dir).hex().substr(0, 8))) {}
+        cgroup_prefix_(
+            absl::StrCat("manyarch-", Digest::Of(options_.state_dir).hex().substr(0, 8), "-")) {}
 
   v1::Finished Run(const AttemptContext& attempt, AttemptObserver& observer,
                    const StopToken& stop) override {
     const WorkPaths work(attempt.attempt_dir + kWork);
-    const std::string cgroup = absl::StrCat(cgroup_root_, "/", attempt.offer.attempt_id());
+    // At the top, so that none has a parent that would have to be kept, or removed at the right
+    // moment.
+    const std::string cgroup = cgroup_prefix_ + attempt.offer.attempt_id();
     ImageStore store(options_.buildah, StoreDir(attempt), options_.store_limit_bytes);
     const AttemptTools tools = {options_.buildah, *cache_, content_};
     v1::Finished result =
-        Attempt(attempt.offer, tools, store.paths(), work, cgroup, observer, stop).Run();
+        Attempt(attempt.offer, tools, store.paths(), work, "/" + cgroup, observer, stop).Run();
     // A failure here does not change what the attempt has come to.
     Warn("after an attempt", store.RemoveContainers(work));
     Warn("after an attempt", store.Prune(work));
     Warn("after an attempt", RemoveTree(work.dir));
-    Warn("after an attempt", RemoveCgroups(cgroup));
+    Warn("after an attempt", RemoveCgroup(cgroup));
     Warn("after an attempt", cache_->Prune(options_.cache_limit_bytes));
     return result;
   }
@@ -106,7 +108,7 @@ class Runner : public AttemptRunner {
       }
     }
     result.Update(RemoveTree(work.dir));
-    result.Update(RemoveCgroups(cgroup_root_));
+    result.Update(RemoveCgroupsNamed(cgroup_prefix_));
     return Annotate(result, "removing what earlier attempts have left");
   }
 
@@ -121,7 +123,7 @@ class Runner : public AttemptRunner {
   const Options options_;
   ContentSource& content_;
   const std::unique_ptr<ContentCache> cache_;
-  const std::string cgroup_root_;
+  const std::string cgroup_prefix_;
 };
 
 }  // namespace

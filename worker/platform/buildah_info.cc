@@ -66,9 +66,9 @@ absl::Status TryBuild(const BuildahInfo& info, const std::string& scratch_dir) {
                   "--pull=never"};
   // Named after the directory, so that the next start removes what a killed one has left.
   const std::string cgroup =
-      absl::StrCat("/manyarch-probe-", Digest::Of(scratch_dir).hex().substr(0, 8));
-  MA_RETURN_IF_ERROR(RemoveCgroups(cgroup));
-  for (const std::string& flag : IsolationFlags(info, d + "/runtime", cgroup)) {
+      absl::StrCat("manyarch-probe-", Digest::Of(scratch_dir).hex().substr(0, 8));
+  MA_RETURN_IF_ERROR(RemoveCgroup(cgroup));
+  for (const std::string& flag : IsolationFlags(info, d + "/runtime", "/" + cgroup)) {
     command.argv.push_back(flag);
   }
   command.argv.push_back("--");
@@ -80,7 +80,7 @@ absl::Status TryBuild(const BuildahInfo& info, const std::string& scratch_dir) {
   options.timeout = absl::Seconds(60);
   options.merge_stderr = true;
   const absl::Status status = RunChecked(command, options).status();
-  MA_RETURN_IF_ERROR(RemoveCgroups(cgroup));
+  MA_RETURN_IF_ERROR(RemoveCgroup(cgroup));
   return status;
 }
 

@@ -123,7 +123,7 @@ class AttemptRig {
   std::string Leftovers() {
     const std::string script =
         "cd \"$1\"; find attempts -mindepth 2; ls state | grep cleaning; "
-        "find /sys/fs/cgroup -depth -type d -path '*/manyarch-'\"$2\"'/*'; "
+        "find /sys/fs/cgroup -depth -type d -name 'manyarch-'\"$2\"'*'; "
         "grep -F \"$1\" /proc/self/mounts; "
         "for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -F -- "
         "\"--root=$1\"; done; "
