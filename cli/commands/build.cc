@@ -43,6 +43,7 @@ std::unique_ptr<Progress> MakeProgress(const BuildFlags& flags) {
   if (flags.quiet || flags.progress == "quiet") return std::make_unique<QuietProgress>(stderr);
   const bool terminal = isatty(STDERR_FILENO) != 0;
   if (terminal && (flags.progress == "auto" || flags.progress == "tty")) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment.
     const char* kind = getenv("TERM");
     if (kind != nullptr && std::string(kind) != "dumb")
       return std::make_unique<TtyProgress>(stderr);

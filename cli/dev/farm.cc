@@ -98,11 +98,11 @@ void DevFarm::Stop(SignalWaiter& signals, bool finish_builds) {
         hand_back = false;
       }
       const bool signalled = signals.WaitFor(absl::ZeroDuration()).has_value();
-      if (signalled && finishing && !asked_again) {
+      if (signalled && !asked_again) {
         asked_again = true;
+        if (finishing) part->process->Signal(SIGTERM);
         finishing = false;
         end = absl::Now() + kGrace;
-        part->process->Signal(SIGTERM);
       } else if (signalled || (!finishing && absl::Now() > end)) {
         std::fprintf(stderr, "killing the %s\n", part->name.c_str());
         part->process->Signal(SIGKILL);

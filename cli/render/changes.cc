@@ -1,5 +1,6 @@
 #include "cli/render/changes.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "cli/render/words.h"
 
@@ -58,7 +59,8 @@ std::string BuildLine(const v1::Build* before, const v1::Build& build, absl::str
     case v1::BUILD_STATE_WAITING:
       if (build.waiting_reason().empty()) return "";
       if (!entered && before->waiting_reason() == build.waiting_reason()) return "";
-      return absl::StrCat("waiting: ", SafeLine(build.waiting_reason()));
+      return absl::StrCat(absl::StartsWith(build.waiting_reason(), "waiting") ? "" : "waiting: ",
+                          SafeLine(build.waiting_reason()));
     case v1::BUILD_STATE_SUCCEEDED:
       return entered ? absl::StrCat("succeeded: ", build.image().digest()) : "";
     case v1::BUILD_STATE_FAILED:

@@ -33,6 +33,9 @@ TEST(DescribeChanges, TellsEachStateOnce) {
   EXPECT_THAT(DescribeChanges(&before, after),
               ElementsAre("linux/arm64: waiting: no worker offers it"));
   before = after;
+  after.mutable_builds(0)->set_waiting_reason("waiting for a free slot");
+  EXPECT_THAT(DescribeChanges(&before, after), ElementsAre("linux/arm64: waiting for a free slot"));
+  before = after;
   after.mutable_builds(0)->set_state(v1::BUILD_STATE_RUNNING);
   auto& attempt = *after.mutable_builds(0)->add_attempts();
   attempt.set_id("a");
