@@ -6,13 +6,13 @@
 #include <iostream>
 #include <utility>
 
-#include "CLI/CLI.hpp"
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/base/status_macros.h"
+#include "common/os/flags.h"
 
 namespace manyarch::worker {
 
@@ -28,55 +28,8 @@ struct Texts {  // As given; checked afterwards, so that the messages are ours.
   std::string max_offline = "2h";
 };
 
-// "--state-dir" -> "MANYARCH_STATE_DIR"
-std::string EnvironmentName(absl::string_view flag) {
-  std::string name = absl::StrCat("MANYARCH_", absl::AsciiStrToUpper(flag.substr(2)));
-  for (char& c : name) c = c == '-' ? '_' : c;
-  return name;
-}
-
-// The arguments, with those the environment gives in front unless the command line has them itself.
-// (CLI11 would let a config file win over the environment.)
-std::vector<std::string> WithEnvironment(const CLI::App& app, std::vector<std::string> args) {
-  std::vector<std::string> all;
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->get_lnames().empty() || option->get_items_expected_max() == 0) continue;
-    const std::string flag = "--" + option->get_lnames()[0];
-    const char* value = std::getenv(EnvironmentName(flag).c_str());
-    if (value == nullptr || *value == '\0') continue;
-    bool given = false;
-    for (const std::string& arg : args) {
-      given = given || arg == flag || absl::StartsWith(arg, flag + "=");
-    }
-    if (!given) all.push_back(absl::StrCat(flag, "=", value));
-  }
-  for (std::string& arg : args) all.push_back(std::move(arg));
-  return all;
-}
-
-absl::StatusOr<absl::Duration> ParseTime(absl::string_view flag, const std::string& text) {
-  absl::Duration duration;
-  if ((absl::ParseDuration(text, &duration) || absl::ParseDuration(text + "s", &duration)) &&
-      duration >= absl::ZeroDuration()) {
-    return duration;
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat(flag, ": '", text, "' is not a duration; say for example 90s, 30m or 2h"));
-}
-
-absl::Status CheckAddress(absl::string_view text) {
-  const size_t colon = text.rfind(':');
-  int port = 0;
-  if (colon == absl::string_view::npos || colon == 0 ||
-      !absl::SimpleAtoi(text.substr(colon + 1), &port) || port < 1 || port > 65535) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--controller: '", text, "' is not HOST:PORT; say for example farm.example.com:7460"));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status Interpret(const Texts& texts, Options* options) {
-  MA_RETURN_IF_ERROR(CheckAddress(options->controller));
+  MA_RETURN_IF_ERROR(ParseHostPortFlag("--controller", options->controller).status());
   if (options->slots < 1 || options->slots > 1000) {
     return absl::InvalidArgumentError(
         absl::StrCat("--slots: ", options->slots, " is not between 1 and 1000"));
@@ -93,8 +46,9 @@ absl::Status Interpret(const Texts& texts, Options* options) {
     MA_ASSIGN_OR_RETURN(options->platforms, ParsePlatformList(texts.platforms));
   }
   MA_ASSIGN_OR_RETURN(options->isolation, ParseIsolationChoice(texts.isolation));
-  MA_ASSIGN_OR_RETURN(options->drain_timeout, ParseTime("--drain-timeout", texts.drain_timeout));
-  MA_ASSIGN_OR_RETURN(options->max_offline, ParseTime("--max-offline", texts.max_offline));
+  MA_ASSIGN_OR_RETURN(options->drain_timeout,
+                      ParseDurationFlag("--drain-timeout", texts.drain_timeout));
+  MA_ASSIGN_OR_RETURN(options->max_offline, ParseDurationFlag("--max-offline", texts.max_offline));
   return absl::OkStatus();
 }
 
@@ -142,17 +96,7 @@ std::optional<int> ParseOptions(int argc, char** argv, Options* options) {
                  "file with these options, a line each: state-dir = \"/srv/worker\"");
   app.allow_config_extras(CLI::config_extras_mode::error);
 
-  std::vector<std::string> args =
-      WithEnvironment(app, std::vector<std::string>(argv + 1, argv + argc));
-  try {
-    app.parse(std::vector<std::string>(args.rbegin(), args.rend()));  // CLI11 wants them reversed.
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);
-    const bool in_file = dynamic_cast<const CLI::ConfigError*>(&error) != nullptr;
-    std::cerr << "manyarch-worker: " << (in_file ? "in the file of --config: " : "") << error.what()
-              << "\nSee manyarch-worker --help.\n";
-    return kUsage;
-  }
+  if (const int code = ParseArgs(app, argc, argv); code >= 0) return code;
   if (const absl::Status status = Interpret(texts, options); !status.ok()) {
     std::cerr << "manyarch-worker: " << status.message() << "\n";
     return kUsage;

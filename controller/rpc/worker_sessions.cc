@@ -256,7 +256,9 @@ void WorkerSessions::CarryOut(const core::SendHelloAnswer& effect) {
     v1::AttemptVerdict& proto = *answer.add_verdicts();
     proto.set_attempt_id(attempt_id);
     proto.set_verdict(ToProto(verdict));
-    proto.set_log_offset(logs_->Size(attempt_id));
+    // What is acknowledged is deleted there: it must not be in the page cache alone here.
+    const bool durable = verdict != core::Verdict::kAcknowledged || logs_->Sync(attempt_id).ok();
+    proto.set_log_offset(durable ? logs_->Size(attempt_id) : 0);
   }
   Send(effect.session, std::move(message));
 }

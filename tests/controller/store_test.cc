@@ -1,0 +1,153 @@
+// The SQLite store: what was committed is there after a restart, and nothing else.
+#include "controller/store/store.h"
+
+#include "SQLiteCpp/SQLiteCpp.h"
+#include "absl/strings/str_cat.h"
+#include "common/os/files.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/controller_core/farm_rig.h"
+
+namespace manyarch::controller {
+namespace {
+
+using core::FarmRig;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class StoreTest : public ::testing::Test {
+ protected:
+  std::string path() const { return dir_.path() + "/farm.db"; }
+
+  std::unique_ptr<Store> Open() {
+    auto store = OpenSqliteStore(path());
+    EXPECT_TRUE(store.ok()) << store.status();
+    return *std::move(store);
+  }
+
+  static absl::Status CommitAll(Store& store, const core::Farm& farm) {
+    Batch batch;
+    for (const auto& [id, job] : farm.jobs()) batch.jobs.push_back(&job);
+    for (const auto& [id, worker] : farm.workers()) batch.workers.push_back(&worker);
+    if (const core::TagOwner* owner = farm.FindTag("reg/app:v1")) {
+      batch.tags.emplace_back("reg/app:v1", *owner);
+    }
+    return store.Commit(batch);
+  }
+
+  TempDir dir_ = *TempDir::Make();
+};
+
+TEST_F(StoreTest, EveryStateOfAJobSurvivesARestart) {
+  FarmRig rig;
+  rig.Join("w", 1, {"linux/amd64", "linux/arm64*"}, 4);
+  auto spec = FarmRig::Spec({"linux/amd64", "linux/arm64", "linux/s390x"});
+  spec->platforms[2].optional = true;
+  spec->priority = 3;
+  spec->emulation = core::Emulation::kAllow;
+  spec->build_timeout = absl::Minutes(7);
+  rig.Submit("j1", spec);
+  rig.Build(1, "j1-amd64-1");
+  rig.Accept(1, "j1-arm64-1");
+  rig.Fail(1, "j1-arm64-1", core::FailureClass::kInfrastructure);
+  rig.Submit("j2", FarmRig::Spec({"linux/amd64"}));
+  rig.Build(1, "j2-amd64-1");  // It publishes now.
+  ASSERT_TRUE(CommitAll(*Open(), rig.farm()).ok());
+
+  const absl::StatusOr<core::FarmState> state = Open()->Load();
+  ASSERT_TRUE(state.ok()) << state.status();
+  ASSERT_EQ(state->jobs.size(), 2U);
+  const core::Job& j1 = state->jobs[0];
+  EXPECT_EQ(j1.id, "j1");
+  EXPECT_EQ(j1.idempotency_key, "key-j1");
+  EXPECT_EQ(j1.spec->priority, 3);
+  EXPECT_EQ(j1.spec->emulation, core::Emulation::kAllow);
+  EXPECT_EQ(j1.spec->build_timeout, absl::Minutes(7));
+  EXPECT_TRUE(j1.spec->arch_tag_template.empty());
+  EXPECT_TRUE(j1.builds[2].optional);
+  const auto* won = std::get_if<core::BuildSucceeded>(&j1.builds[0].state);
+  ASSERT_NE(won, nullptr);
+  EXPECT_EQ(won->winner, "j1-amd64-1");
+  EXPECT_EQ(won->image.size, 500);
+  ASSERT_EQ(j1.builds[1].attempts.size(), 1U);
+  const auto* failed = std::get_if<core::AttemptFailed>(&j1.builds[1].attempts[0].state);
+  ASSERT_NE(failed, nullptr);
+  EXPECT_EQ(failed->failure.cls, core::FailureClass::kInfrastructure);
+  EXPECT_EQ(failed->failure.message, "it broke");
+  const auto* publishing = std::get_if<core::JobPublishing>(&state->jobs[1].state);
+  ASSERT_NE(publishing, nullptr);
+  EXPECT_EQ(publishing->intent.list, "linux/amd64=sha256:j2-amd64-1");
+  EXPECT_EQ(state->tags.at("reg/app:v1").job_id, "j2");
+  EXPECT_EQ(state->last_generation, 2);
+  ASSERT_EQ(state->workers.size(), 1U);
+}
+
+TEST_F(StoreTest, FinishedJobsAreFoundButNotLoaded) {
+  FarmRig rig;
+  rig.Submit("j1abc", FarmRig::Spec({"linux/amd64"}));
+  rig.Submit("j1abd", FarmRig::Spec({"linux/amd64"}));
+  rig.Cancel("j1abc");
+  const auto store = Open();
+  ASSERT_TRUE(CommitAll(*store, rig.farm()).ok());
+  EXPECT_EQ(store->Load()->jobs.size(), 1U);
+  EXPECT_EQ(store->Load()->last_generation, 2);
+  const auto job = store->GetJob("j1abc");
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->state(), v1::JOB_STATE_CANCELLED);
+  EXPECT_THAT(job->spec().tags(), ElementsAre("reg/app:v1"));
+  EXPECT_EQ(store->GetJob("j1abd")->id(), "j1abd");
+  EXPECT_THAT(store->GetJob("j1ab").status().message(), HasSubstr("several jobs begin with"));
+  EXPECT_TRUE(absl::IsNotFound(store->GetJob("zzz").status()));
+  EXPECT_TRUE(absl::IsNotFound(store->GetJob("").status()));
+  EXPECT_EQ((*store->FindSubmission("key-j1abc"))->job_id, "j1abc");
+  EXPECT_FALSE(store->FindSubmission("another")->has_value());
+}
+
+TEST_F(StoreTest, ListsNewestFirstByStateAndPage) {
+  FarmRig rig;
+  for (int i = 0; i < 5; ++i) rig.Submit(absl::StrCat("j", i), FarmRig::Spec({"linux/amd64"}));
+  rig.Cancel("j3");
+  const auto store = Open();
+  ASSERT_TRUE(CommitAll(*store, rig.farm()).ok());
+  const auto ids = [&](const v1::ListJobsRequest& request) {
+    std::vector<std::string> found;
+    for (const v1::Job& job : *store->ListJobs(request)) found.push_back(job.id());
+    return found;
+  };
+  v1::ListJobsRequest request;
+  EXPECT_THAT(ids(request), ElementsAre("j4", "j3", "j2", "j1", "j0"));
+  request.set_limit(2);
+  request.set_before_generation(4);
+  EXPECT_THAT(ids(request), ElementsAre("j2", "j1"));
+  request.Clear();
+  request.add_states(v1::JOB_STATE_CANCELLED);
+  EXPECT_THAT(ids(request), ElementsAre("j3"));
+}
+
+TEST_F(StoreTest, AStaleControllerCannotCommit) {
+  FarmRig rig;
+  rig.Submit("j1", FarmRig::Spec({"linux/amd64"}));
+  const auto stale = Open();
+  const auto fresh = Open();
+  const absl::Status refused = CommitAll(*stale, rig.farm());
+  EXPECT_EQ(refused.code(), absl::StatusCode::kAborted);
+  EXPECT_THAT(refused.message(), HasSubstr("has taken over this store"));
+  EXPECT_TRUE(fresh->Load()->jobs.empty());
+  EXPECT_TRUE(CommitAll(*fresh, rig.farm()).ok());
+}
+
+TEST_F(StoreTest, ANewerSchemaIsRefusedWithASentence) {
+  Open();
+  SQLite::Database(path(), SQLite::OPEN_READWRITE).exec("PRAGMA user_version = 1000");
+  const auto store = OpenSqliteStore(path());
+  EXPECT_EQ(store.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(store.status().message(), HasSubstr("written by a newer manyarch-controller"));
+}
+
+TEST_F(StoreTest, AFileThatIsNoDatabaseIsRefusedWithASentence) {
+  ASSERT_TRUE(WriteFileAtomic(path(), std::string(5000, 'x')).ok());
+  EXPECT_THAT(OpenSqliteStore(path()).status().message(), HasSubstr("opening the store"));
+}
+
+}  // namespace
+}  // namespace manyarch::controller

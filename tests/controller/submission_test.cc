@@ -1,0 +1,102 @@
+// What a submission must look like: each fault is named, with what to do.
+#include "controller/rpc/submission.h"
+
+#include <functional>
+
+#include "common/base/digest.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace manyarch::controller::rpc {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+v1::SubmitRequest Good() {
+  v1::SubmitRequest request;
+  request.set_idempotency_key("key-0001");
+  request.set_request_hash(Digest::Of("request").ToString());
+  v1::JobSpec& spec = *request.mutable_spec();
+  spec.add_tags("registry.example.com/app:1.0");
+  for (const char* arch : {"arm64", "amd64"}) {
+    v1::Platform& platform = *spec.add_platforms()->mutable_platform();
+    platform.set_os("linux");
+    platform.set_arch(arch);
+  }
+  spec.set_context_root(Digest::Of("context").ToString());
+  return request;
+}
+
+TEST(Submission, AGoodOneIsBroughtIntoNormalForm) {
+  v1::SubmitRequest request = Good();
+  request.mutable_spec()->mutable_tags(0)->assign("alpine");
+  const auto spec = CheckSubmission(request);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_THAT(spec->tags(), ElementsAre("docker.io/library/alpine:latest"));
+  EXPECT_EQ(spec->platforms(0).platform().arch(), "amd64");  // Old clients take the first match.
+  EXPECT_EQ(spec->platforms(1).platform().arch(), "arm64");
+  EXPECT_EQ(spec->principal(), "anonymous");
+  EXPECT_EQ(spec->project(), "default");
+  EXPECT_EQ(spec->arch_tag_template(), "{tag}-{arch}");
+}
+
+struct Case {
+  const char* name;
+  std::function<void(v1::SubmitRequest&)> spoil;
+  const char* message;
+};
+
+TEST(Submission, EachFaultIsNamed) {
+  const Case cases[] = {
+      {"no tag", [](auto& r) { r.mutable_spec()->clear_tags(); }, "no tag"},
+      {"malformed tag", [](auto& r) { r.mutable_spec()->set_tags(0, "reg.example.com/App:1"); },
+       "App"},
+      {"tag twice", [](auto& r) { r.mutable_spec()->add_tags("registry.example.com/app:1.0"); },
+       "given twice"},
+      {"two repositories",
+       [](auto& r) { r.mutable_spec()->add_tags("registry.example.com/other:1.0"); },
+       "one repository for now"},
+      {"no platform", [](auto& r) { r.mutable_spec()->clear_platforms(); }, "no platform"},
+      {"unknown platform",
+       [](auto& r) {
+         r.mutable_spec()->mutable_platforms(0)->mutable_platform()->set_arch("arm46");
+       },
+       "did you mean"},
+      {"platform twice, spelled differently",
+       [](auto& r) {
+         r.mutable_spec()->mutable_platforms(0)->mutable_platform()->set_arch("x86_64");
+       },
+       "linux/amd64 is given twice"},
+      {"no context", [](auto& r) { r.mutable_spec()->clear_context_root(); }, "context"},
+      {"short key", [](auto& r) { r.set_idempotency_key("short"); }, "idempotency key"},
+      {"no hash", [](auto& r) { r.clear_request_hash(); }, "request's hash"},
+      {"file outside",
+       [](auto& r) { r.mutable_spec()->mutable_options()->set_containerfile("../Containerfile"); },
+       "not inside the context"},
+      {"one tag for all platforms",
+       [](auto& r) { r.mutable_spec()->set_arch_tag_template("{tag}-x"); }, "has no {arch}"},
+      {"an arch tag that is the final tag",
+       [](auto& r) { r.mutable_spec()->add_tags("registry.example.com/app:1.0-amd64"); },
+       "written twice"},
+      {"too long an arch tag",
+       [](auto& r) {
+         r.mutable_spec()->set_tags(0, "registry.example.com/app:" + std::string(125, 'a'));
+       },
+       "not a valid tag"},
+      {"negative timeout",
+       [](auto& r) { r.mutable_spec()->mutable_build_timeout()->set_seconds(-5); }, "timeout"},
+      {"too many attempts", [](auto& r) { r.mutable_spec()->set_max_attempts(50); }, "attempts"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    v1::SubmitRequest request = Good();
+    c.spoil(request);
+    const absl::Status status = CheckSubmission(request).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    EXPECT_THAT(status.message(), HasSubstr(c.message));
+  }
+}
+
+}  // namespace
+}  // namespace manyarch::controller::rpc
