@@ -207,14 +207,17 @@ skopeo inspect --raw --tls-verify=false "docker://$image" | jq .
 relative=build/release/bin/manyarch
 environment=
 [ "$port" = 7460 ] || environment="MANYARCH_CONTROLLER=$controller "
+base=
+[ "$registry_port" = 5000 ] || base=" --build-arg BASE=$registry/manyarch/base:bookworm"
 say "
 The farm goes on running. What to try next:
 
-  $environment$relative workers                 who builds here, and what they can
-  $environment$relative jobs                    what was built
-  $environment$relative logs \$($environment$relative jobs --format json | jq -r '.jobs[0].id')
-  edit examples/hello/hello.c, then
-  $environment$relative build -t $registry/demo/hello:1.1 --platform linux/amd64,linux/arm64 examples/hello
-  deploy/local/quickstart.sh --stop             stop the farm; jobs and images are kept
+  Who builds here, and what they can; what was built:
+    $environment$relative workers
+    $environment$relative jobs
+  A change of your own: edit examples/hello/hello.c, then
+    $environment$relative build -t $registry/demo/hello:1.1 --platform linux/amd64,linux/arm64$base examples/hello
+  The end (jobs and images are kept for the next start):
+    deploy/local/quickstart.sh --stop
 
 Two machines instead of emulation: README.md."
