@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/status_macros.h"
+#include "common/os/host.h"
 #include "controller/clock.h"
 #include "spdlog/spdlog.h"
 
@@ -108,6 +109,11 @@ absl::Status ContentAccess::CheckTree(const std::string& root) {
 
 absl::Status RegistryAccess::Preflight(const std::string& repository) {
   return publisher_->Preflight(repository, absl::Now() + kPreflightTime);
+}
+
+bool RegistryAccess::IsLocal(const v1::WorkerDescription& worker) {
+  static const std::string network = NetworkIdentity();
+  return !network.empty() && worker.network() == network;
 }
 
 core::Now LoopAdapter::now() { return ReadClocks(); }

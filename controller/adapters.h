@@ -108,6 +108,7 @@ class RegistryAccess : public rpc::RegistryPort {
   RegistryAccess(v1::RegistryAccess access, publish::Publisher* publisher)
       : access_(std::move(access)), publisher_(publisher) {}
   absl::Status Preflight(const std::string& repository) override;
+  bool IsLocal(const v1::WorkerDescription& worker) override;
   v1::RegistryAccess AccessFor(const std::string& /*repository*/) override { return access_; }
 
  private:

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
+#include "common/os/host.h"
 #include "common/os/signals.h"
 #include "spdlog/spdlog.h"
 #include "worker/agent.h"
@@ -101,6 +102,7 @@ v1::WorkerDescription Describe(const Options& options, const ProbeResult& probe,
   description.set_version(MANYARCH_VERSION);
   description.set_buildah_version(ToString(buildah.version));
   description.set_isolation(IsolationName(buildah.isolation));
+  description.set_network(NetworkIdentity());
   description.set_push_by_digest(buildah.push_by_digest());
   return description;
 }

@@ -151,7 +151,7 @@ void Farm::Fire(const BuildTimer& timer) {
   }
   Failure failure;
   failure.cls = FailureClass::kUnschedulable;
-  failure.message = pool_.Explain(build.platform, job.spec->emulation) + "; waited " +
+  failure.message = pool_.Explain(NeedOf(job, timer.build)) + "; waited " +
                     absl::FormatDuration(limit) +
                     ". Add a worker for it, or leave the platform out";
   Dequeue(job, timer.build);

@@ -141,9 +141,10 @@ class Farm {
   void Enqueue(Job& job, size_t build, absl::Time not_before);
   void Dequeue(const Job& job, size_t build);
   void Dispatch(const std::vector<OfferedPlatform>& platforms);
-  bool PlaceBest(const std::vector<LaneKey>& keys);
+  bool PlaceBest(const std::vector<Need>& needs);
+  static Need NeedOf(const Job& job, size_t build);
   void WorkerChanged(const Worker& worker, const std::vector<OfferedPlatform>& before);
-  void TellLane(const LaneKey& key, Lane& lane, bool only_reason);
+  void TellLane(const Need& need, Lane& lane, bool only_reason);
   absl::btree_set<std::string> WorkersTried(const Build& build) const;
 
   // farm.cc

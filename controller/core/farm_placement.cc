@@ -18,6 +18,10 @@ WaitingBuild EntryOf(const Job& job, size_t build) {
 
 }  // namespace
 
+Need Farm::NeedOf(const Job& job, size_t build) {
+  return {job.builds[build].platform, job.spec->local_only, job.spec->emulation};
+}
+
 absl::btree_set<std::string> Farm::WorkersTried(const Build& build) const {
   absl::btree_set<std::string> tried;
   for (const Attempt& attempt : build.attempts) {
@@ -36,14 +40,14 @@ void Farm::Enqueue(Job& job, size_t build_index, absl::Time not_before) {
     return;
   }
   waiting.not_before = absl::InfinitePast();
-  const LaneKey key{build.platform, job.spec->emulation};
-  Lane& lane = lanes_[key];
-  lane.servable = pool_.Servable(key.platform, key.policy);
+  const Need need = NeedOf(job, build_index);
+  Lane& lane = lanes_[need];
+  lane.servable = pool_.Servable(need);
   lane.waiting.insert(EntryOf(job, build_index));
   // Those ahead of it in the lane have had their chance already: only a new head can start now.
-  if (lane.servable) PlaceBest({key});
+  if (lane.servable) PlaceBest({need});
   if (auto* still = std::get_if<BuildWaiting>(&build.state)) {
-    const std::string why = pool_.Explain(build.platform, job.spec->emulation);
+    const std::string why = pool_.Explain(need);
     still->reason = build.attempts.empty() ? why : still->reason + "; " + why;
     if (!lane.servable) {
       still->no_worker_since = now_.steady;
@@ -55,45 +59,44 @@ void Farm::Enqueue(Job& job, size_t build_index, absl::Time not_before) {
 }
 
 void Farm::Dequeue(const Job& job, size_t build_index) {
-  const Build& build = job.builds[build_index];
-  const auto lane = lanes_.find({build.platform, job.spec->emulation});
+  const auto lane = lanes_.find(NeedOf(job, build_index));
   if (lane == lanes_.end()) return;
   lane->second.waiting.erase(EntryOf(job, build_index));
 }
 
 // Starts waiting builds of these platforms for as long as any of them finds a worker.
 void Farm::Dispatch(const std::vector<OfferedPlatform>& platforms) {
-  std::vector<LaneKey> keys;
+  std::vector<Need> needs;
   for (const OfferedPlatform& offered : platforms) {
-    for (const Emulation policy : {Emulation::kNever, Emulation::kFallback, Emulation::kAllow}) {
-      const LaneKey key{offered.platform, policy};
-      const auto lane = lanes_.find(key);
-      if (lane == lanes_.end()) continue;
+    // All needs of one platform stand next to each other.
+    auto lane = lanes_.lower_bound(Need{offered.platform, false, Emulation::kNever});
+    while (lane != lanes_.end() && lane->first.platform == offered.platform) {
       if (lane->second.waiting.empty()) {
-        lanes_.erase(lane);
+        lane = lanes_.erase(lane);
       } else {
-        keys.push_back(key);
+        needs.push_back(lane->first);
+        ++lane;
       }
     }
   }
-  while (!keys.empty() && PlaceBest(keys)) {
+  while (!needs.empty() && PlaceBest(needs)) {
   }
 }
 
 // Starts the first build, over these lanes, that a free worker can take; false when there is none.
-bool Farm::PlaceBest(const std::vector<LaneKey>& keys) {
+bool Farm::PlaceBest(const std::vector<Need>& needs) {
   const WaitingBuild* best = nullptr;
   Lane* best_lane = nullptr;
   Placement best_placement;
-  for (const LaneKey& key : keys) {
-    const auto it = lanes_.find(key);
+  for (const Need& need : needs) {
+    const auto it = lanes_.find(need);
     if (it == lanes_.end()) continue;
     int looked_at = 0;
     for (const WaitingBuild& entry : it->second.waiting) {
       if (best != nullptr && !(entry < *best)) break;
       if (++looked_at > kLookAhead) break;
-      const auto placement = pool_.Choose(key.platform, key.policy,
-                                          WorkersTried(jobs_.at(entry.job_id).builds[entry.build]));
+      const auto placement =
+          pool_.Choose(need, WorkersTried(jobs_.at(entry.job_id).builds[entry.build]));
       if (!placement) continue;
       best = &entry;
       best_lane = &it->second;
@@ -112,19 +115,19 @@ bool Farm::PlaceBest(const std::vector<LaneKey>& keys) {
 void Farm::WorkerChanged(const Worker& worker, const std::vector<OfferedPlatform>& before) {
   std::vector<OfferedPlatform> platforms = worker.description.platforms;
   platforms.insert(platforms.end(), before.begin(), before.end());
-  for (auto& [key, lane] : lanes_) {
-    const bool servable = pool_.Servable(key.platform, key.policy);
+  for (auto& [need, lane] : lanes_) {
+    const bool servable = pool_.Servable(need);
     const bool flipped = servable != lane.servable;
     lane.servable = servable;
     // An explanation names every worker, so it may be out of date even where the verdict is the
     // same.
-    if (flipped || (!servable && lane.waiting.size() <= kMostTold)) TellLane(key, lane, !flipped);
+    if (flipped || (!servable && lane.waiting.size() <= kMostTold)) TellLane(need, lane, !flipped);
   }
   Dispatch(platforms);
 }
 
-void Farm::TellLane(const LaneKey& key, Lane& lane, bool only_reason) {
-  const std::string why = pool_.Explain(key.platform, key.policy);
+void Farm::TellLane(const Need& need, Lane& lane, bool only_reason) {
+  const std::string why = pool_.Explain(need);
   for (const WaitingBuild& entry : lane.waiting) {
     Job& job = jobs_.at(entry.job_id);
     auto& waiting = std::get<BuildWaiting>(job.builds[entry.build].state);

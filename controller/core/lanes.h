@@ -7,15 +7,10 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
+#include "controller/core/pool.h"
 #include "controller/core/types.h"
 
 namespace manyarch::controller::core {
-
-struct LaneKey {
-  Platform platform;
-  Emulation policy = Emulation::kFallback;
-  friend auto operator<=>(const LaneKey&, const LaneKey&) = default;
-};
 
 // Higher priority first, then the order of submission, then the order of the job's platforms.
 struct WaitingBuild {
@@ -35,6 +30,6 @@ struct Lane {
   bool servable = false;  // As last told to the builds in it.
 };
 
-using Lanes = absl::btree_map<LaneKey, Lane>;
+using Lanes = absl::btree_map<Need, Lane>;
 
 }  // namespace manyarch::controller::core

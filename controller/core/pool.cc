@@ -22,7 +22,7 @@ bool IsFree(const Worker& worker) {
          static_cast<int>(worker.occupied.size()) < worker.description.slots;
 }
 
-std::string WhatItOffers(const Worker& worker) {
+std::string WhatItOffers(const Worker& worker, bool local_only) {
   if (std::holds_alternative<WorkerLost>(worker.state)) {
     return absl::StrCat(worker.description.name, " is lost");
   }
@@ -31,6 +31,11 @@ std::string WhatItOffers(const Worker& worker) {
   }
   if (worker.admission == Admission::kCordoned) {
     return absl::StrCat(worker.description.name, " is cordoned (", worker.admission_reason, ")");
+  }
+  if (local_only && !worker.description.local) {
+    return absl::StrCat(
+        worker.description.name,
+        " is on another machine, which cannot reach a registry on this one's loopback");
   }
   std::vector<std::string> offers;
   for (const OfferedPlatform& offered : worker.description.platforms) {
@@ -58,26 +63,38 @@ Worker& WorkerPool::Insert(Worker worker) {
   return workers_.insert_or_assign(id, std::move(worker)).first->second;
 }
 
-WorkerPool::Offers& WorkerPool::OffersOf(const OfferedPlatform& platform) {
-  ByMode& modes = by_platform_[platform.platform];
-  return platform.emulated ? modes.emulated : modes.native;
+std::vector<WorkerPool::Offers*> WorkerPool::ListsOf(const OfferedPlatform& offered, bool local) {
+  std::vector<Offers*> lists;
+  for (const bool local_only : {false, true}) {
+    if (local_only && !local) continue;
+    ByMode& modes = by_place_[{offered.platform, local_only}];
+    lists.push_back(offered.emulated ? &modes.emulated : &modes.native);
+  }
+  return lists;
 }
 
 void WorkerPool::Reindex(const Worker& worker) {
   const std::string& id = worker.description.id;
-  Indexed& old = indexed_[id];
-  for (const OfferedPlatform& platform : old.platforms) {
-    Offers& offers = OffersOf(platform);
-    if (old.registered) offers.registered.erase(id);
-    if (old.free) offers.free.erase({old.load, id});
+  Indexed& entry = indexed_[id];
+  for (const OfferedPlatform& offered : entry.platforms) {
+    for (Offers* offers : ListsOf(offered, entry.local)) {
+      if (entry.registered) offers->registered.erase(id);
+      if (entry.free) offers->free.erase({entry.load, id});
+    }
   }
-  old = {worker.description.platforms, IsRegistered(worker), IsFree(worker),
-         static_cast<int>(worker.occupied.size())};
-  for (const OfferedPlatform& platform : old.platforms) {
-    Offers& offers = OffersOf(platform);
-    if (old.registered) offers.registered.insert(id);
-    if (old.free) offers.free.insert({old.load, id});
+  entry = {worker.description.platforms, worker.description.local, IsRegistered(worker),
+           IsFree(worker), static_cast<int>(worker.occupied.size())};
+  for (const OfferedPlatform& offered : entry.platforms) {
+    for (Offers* offers : ListsOf(offered, entry.local)) {
+      if (entry.registered) offers->registered.insert(id);
+      if (entry.free) offers->free.insert({entry.load, id});
+    }
   }
+}
+
+const WorkerPool::ByMode* WorkerPool::ModesOf(const Need& need) const {
+  const auto it = by_place_.find({need.platform, need.local_only});
+  return it == by_place_.end() ? nullptr : &it->second;
 }
 
 bool WorkerPool::MayEmulate(const ByMode& modes, Emulation policy) {
@@ -85,26 +102,25 @@ bool WorkerPool::MayEmulate(const ByMode& modes, Emulation policy) {
          (policy == Emulation::kFallback && modes.native.registered.empty());
 }
 
-bool WorkerPool::Servable(const Platform& platform, Emulation policy) const {
-  const auto it = by_platform_.find(platform);
-  if (it == by_platform_.end()) return false;
-  return !it->second.native.registered.empty() ||
-         (MayEmulate(it->second, policy) && !it->second.emulated.registered.empty());
+bool WorkerPool::Servable(const Need& need) const {
+  const ByMode* modes = ModesOf(need);
+  return modes != nullptr &&
+         (!modes->native.registered.empty() ||
+          (MayEmulate(*modes, need.policy) && !modes->emulated.registered.empty()));
 }
 
-std::optional<Placement> WorkerPool::Choose(const Platform& platform, Emulation policy,
+std::optional<Placement> WorkerPool::Choose(const Need& need,
                                             const absl::btree_set<std::string>& avoid) {
-  const auto it = by_platform_.find(platform);
-  if (it == by_platform_.end()) return std::nullopt;
-  const ByMode& modes = it->second;
-  const bool emulate = MayEmulate(modes, policy);
+  const ByMode* modes = ModesOf(need);
+  if (modes == nullptr) return std::nullopt;
+  const bool emulate = MayEmulate(*modes, need.policy);
 
-  size_t eligible = modes.native.registered.size();
-  if (emulate) eligible += modes.emulated.registered.size();
+  size_t eligible = modes->native.registered.size();
+  if (emulate) eligible += modes->emulated.registered.size();
   size_t avoided = 0;
   for (const std::string& id : avoid) {
-    if (modes.native.registered.contains(id) ||
-        (emulate && modes.emulated.registered.contains(id))) {
+    if (modes->native.registered.contains(id) ||
+        (emulate && modes->emulated.registered.contains(id))) {
       ++avoided;
     }
   }
@@ -112,7 +128,7 @@ std::optional<Placement> WorkerPool::Choose(const Platform& platform, Emulation 
 
   for (const bool emulated : {false, true}) {
     if (emulated && !emulate) continue;
-    for (const auto& [load, id] : (emulated ? modes.emulated : modes.native).free) {
+    for (const auto& [load, id] : (emulated ? modes->emulated : modes->native).free) {
       if (someone_else && avoid.contains(id)) continue;
       return Placement{Find(id), emulated};
     }
@@ -120,27 +136,27 @@ std::optional<Placement> WorkerPool::Choose(const Platform& platform, Emulation 
   return std::nullopt;
 }
 
-std::string WorkerPool::Explain(const Platform& platform, Emulation policy) const {
-  if (!Servable(platform, policy)) {
-    std::vector<std::string> lines;
-    int left_out = 0;
-    for (const auto& [id, worker] : workers_) {
-      if (static_cast<int>(lines.size()) >= kMostNamed) {
-        ++left_out;
-      } else {
-        lines.push_back(WhatItOffers(worker));
-      }
-    }
-    if (left_out > 0) lines.push_back(absl::StrCat("and ", left_out, " more"));
-    const absl::string_view how =
-        policy == Emulation::kNever ? " natively, and emulation is ruled out" : "";
-    return absl::StrCat("no worker offers ", ToString(platform), how, ": ",
-                        lines.empty() ? "no worker is registered" : absl::StrJoin(lines, "; "));
+std::string WorkerPool::ExplainUnservable(const Need& need) const {
+  std::vector<std::string> lines;
+  for (const auto& [id, worker] : workers_) {
+    if (static_cast<int>(lines.size()) == kMostNamed) break;
+    lines.push_back(WhatItOffers(worker, need.local_only));
   }
-  const ByMode& modes = by_platform_.at(platform);
+  if (workers_.size() > lines.size()) {
+    lines.push_back(absl::StrCat("and ", workers_.size() - lines.size(), " more"));
+  }
+  const absl::string_view how =
+      need.policy == Emulation::kNever ? " natively, and emulation is ruled out" : "";
+  return absl::StrCat("no worker offers ", ToString(need.platform), how, ": ",
+                      lines.empty() ? "no worker is registered" : absl::StrJoin(lines, "; "));
+}
+
+std::string WorkerPool::Explain(const Need& need) const {
+  if (!Servable(need)) return ExplainUnservable(need);
+  const ByMode& modes = *ModesOf(need);
+  const bool emulate = MayEmulate(modes, need.policy);
   std::vector<std::string> names;
   size_t count = modes.native.registered.size();
-  const bool emulate = MayEmulate(modes, policy);
   if (emulate) count += modes.emulated.registered.size();
   for (const Offers* offers : {&modes.native, &modes.emulated}) {
     if (offers == &modes.emulated && !emulate) continue;
@@ -154,7 +170,7 @@ std::string WorkerPool::Explain(const Platform& platform, Emulation policy) cons
     }
   }
   if (count > names.size()) names.push_back(absl::StrCat("and ", count - names.size(), " more"));
-  return absl::StrCat("waiting for a free slot for ", ToString(platform), ": ",
+  return absl::StrCat("waiting for a free slot for ", ToString(need.platform), ": ",
                       absl::StrJoin(names, ", "));
 }
 

@@ -4,12 +4,21 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "controller/core/types.h"
 
 namespace manyarch::controller::core {
+
+// What a build asks of a worker.
+struct Need {
+  Platform platform;
+  bool local_only = false;
+  Emulation policy = Emulation::kFallback;
+  friend auto operator<=>(const Need&, const Need&) = default;
+};
 
 struct Placement {
   Worker* worker = nullptr;
@@ -30,16 +39,15 @@ class WorkerPool {
   // free.
   void Reindex(const Worker& worker);
 
-  // Whether any registered worker may ever take this platform under this policy.
-  bool Servable(const Platform& platform, Emulation policy) const;
+  // Whether any registered worker may ever take it.
+  bool Servable(const Need& need) const;
 
   // A free worker: native before emulated, then the one with the fewest attempts. Workers in
   // `avoid` are taken only where no other registered worker would do.
-  std::optional<Placement> Choose(const Platform& platform, Emulation policy,
-                                  const absl::btree_set<std::string>& avoid);
+  std::optional<Placement> Choose(const Need& need, const absl::btree_set<std::string>& avoid);
 
   // Why nothing was chosen, as a sentence that names workers and what they offer.
-  std::string Explain(const Platform& platform, Emulation policy) const;
+  std::string Explain(const Need& need) const;
 
  private:
   struct Offers {
@@ -50,20 +58,29 @@ class WorkerPool {
     Offers native;
     Offers emulated;
   };
+  struct Place {
+    Platform platform;
+    bool local_only = false;
+    friend auto operator<=>(const Place&, const Place&) = default;
+  };
   // What the index says of a worker now, to be taken out again.
   struct Indexed {
     std::vector<OfferedPlatform> platforms;
+    bool local = false;
     bool registered = false;
     bool free = false;
     int load = 0;
   };
 
-  Offers& OffersOf(const OfferedPlatform& platform);
+  // Every list that a worker belongs to which offers this.
+  std::vector<Offers*> ListsOf(const OfferedPlatform& offered, bool local);
+  const ByMode* ModesOf(const Need& need) const;
   static bool MayEmulate(const ByMode& modes, Emulation policy);
+  std::string ExplainUnservable(const Need& need) const;
 
   absl::btree_map<std::string, Worker> workers_;
   absl::btree_map<std::string, Indexed> indexed_;
-  absl::btree_map<Platform, ByMode> by_platform_;
+  absl::btree_map<Place, ByMode> by_place_;
 };
 
 }  // namespace manyarch::controller::core

@@ -70,6 +70,8 @@ struct JobSpec {
   absl::Duration unschedulable_after = absl::Minutes(15);  // Zero: wait for ever.
   std::string arch_tag_template = "{tag}-{arch}";          // Empty: no per-architecture tags.
   int priority = 0;
+  bool local_only =
+      false;  // The registry is on the controller's loopback: only workers there reach it.
 };
 
 // --- Attempts
@@ -227,6 +229,7 @@ struct WorkerDescription {
   std::vector<OfferedPlatform> platforms;
   int slots = 1;
   absl::btree_map<std::string, std::string> labels;
+  bool local = false;   // It shares the controller's loopback.
   std::string details;  // Opaque to the core: the serialised description, for listings.
 };
 

@@ -51,6 +51,36 @@ FarmService::FarmService(std::string version, CallPort* calls, JobPort* jobs, Lo
       content_(content),
       registry_(registry) {}
 
+// A platform that only workers on other machines offer cannot be pushed to a registry on a
+// loopback.
+absl::Status FarmService::CheckLoopback(const v1::JobSpec& spec, const core::JobSpec& core_spec) {
+  const std::vector<v1::Worker> workers = jobs_->Workers();
+  for (const v1::PlatformRequest& request : spec.platforms()) {
+    const v1::Worker* elsewhere = nullptr;
+    bool here = false;
+    for (const v1::Worker& worker : workers) {
+      if (worker.state() == v1::WORKER_STATE_LOST) continue;
+      for (const v1::OfferedPlatform& offered : worker.description().platforms()) {
+        if (wire::FromProto(offered.platform()) != wire::FromProto(request.platform())) continue;
+        if (registry_->IsLocal(worker.description())) {
+          here = true;
+        } else {
+          elsewhere = &worker;
+        }
+      }
+    }
+    if (here || elsewhere == nullptr) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        core_spec.tags.front().repository,
+        " is on the loopback address of the controller's machine, but ",
+        ToString(wire::FromProto(request.platform())), " would be built by ",
+        elsewhere->description().name(),
+        " on another machine, which cannot push there; use a registry address that all machines "
+        "can reach"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<v1::SubmitResponse> FarmService::TrySubmit(const v1::SubmitRequest& request,
                                                           absl::Time deadline) {
   if (stopping_) return Stopping();
@@ -68,6 +98,7 @@ absl::StatusOr<v1::SubmitResponse> FarmService::TrySubmit(const v1::SubmitReques
   }
   MA_RETURN_IF_ERROR(content_->CheckTree(spec.context_root()));
   MA_ASSIGN_OR_RETURN(std::shared_ptr<const core::JobSpec> core_spec, wire::FromProto(spec));
+  if (core_spec->local_only) MA_RETURN_IF_ERROR(CheckLoopback(spec, *core_spec));
   MA_RETURN_IF_ERROR(registry_->Preflight(core_spec->tags.front().repository));
 
   core::Submit event;

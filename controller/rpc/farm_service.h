@@ -38,6 +38,7 @@ class FarmService : public v1::Farm::Service {
  private:
   absl::StatusOr<v1::SubmitResponse> TrySubmit(const v1::SubmitRequest& request,
                                                absl::Time deadline);
+  absl::Status CheckLoopback(const v1::JobSpec& spec, const core::JobSpec& core_spec);
   absl::StatusOr<bool> IsFinished(const std::string& attempt_id, int64_t* log_size);
 
   const std::string version_;

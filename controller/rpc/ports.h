@@ -97,6 +97,8 @@ class RegistryPort {
   virtual ~RegistryPort() = default;
   // Whether the repository can be pushed to with the controller's credentials.
   virtual absl::Status Preflight(const std::string& repository) = 0;
+  // Whether the worker shares the controller's loopback.
+  virtual bool IsLocal(const v1::WorkerDescription& worker) = 0;
   // What a worker needs for the repository and for base images.
   virtual v1::RegistryAccess AccessFor(const std::string& repository) = 0;
 };

@@ -189,7 +189,9 @@ void WorkerSessions::OnHello(uint64_t stream, const v1::Hello& hello) {
   }
   spdlog::info("worker {} ({}) says hello from {}: {} running, {} finished", hello.worker().name(),
                hello.worker().id(), peer, hello.running_size(), hello.finished_size());
-  events_->Post(wire::FromProto(hello, stream));
+  core::WorkerHello event = wire::FromProto(hello, stream);
+  event.description.local = registry_->IsLocal(hello.worker());
+  events_->Post(std::move(event));
 }
 
 void WorkerSessions::OnLog(uint64_t stream, const v1::LogChunk& chunk) {

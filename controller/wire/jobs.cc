@@ -4,6 +4,7 @@
 #include "common/base/status_macros.h"
 #include "controller/wire/convert.h"
 #include "controller/wire/times.h"
+#include "registry/reference.h"
 
 namespace manyarch::controller::wire {
 
@@ -139,7 +140,8 @@ v1::Build BuildToProto(const core::Build& build) {
                  },
              },
              build.state);
-  for (const core::Attempt& attempt : build.attempts) *proto.add_attempts() = AttemptToProto(attempt);
+  for (const core::Attempt& attempt : build.attempts)
+    *proto.add_attempts() = AttemptToProto(attempt);
   for (const std::string& warning : build.warnings) proto.add_warnings(warning);
   if (build.finished_at != absl::InfinitePast()) {
     *proto.mutable_finished_at() = ToProto(build.finished_at);
@@ -152,7 +154,8 @@ core::Build FromStored(const v1::Build& proto, const v1::StoredBuild& stored,
   core::Build build;
   build.platform = FromProto(proto.platform());
   build.optional = proto.optional();
-  for (const v1::Attempt& attempt : proto.attempts()) build.attempts.push_back(AttemptFromProto(attempt));
+  for (const v1::Attempt& attempt : proto.attempts())
+    build.attempts.push_back(AttemptFromProto(attempt));
   build.warnings.assign(proto.warnings().begin(), proto.warnings().end());
   if (proto.has_finished_at()) build.finished_at = FromProto(proto.finished_at());
   build.anchor = static_cast<core::Anchor>(stored.anchor());
@@ -246,6 +249,8 @@ absl::StatusOr<std::shared_ptr<const core::JobSpec>> FromProto(const v1::JobSpec
     value->arch_tag_template = spec.arch_tag_template();
   }
   value->priority = spec.priority();
+  const std::string& repository = value->tags.front().repository;
+  value->local_only = registry::IsLoopback(repository.substr(0, repository.find('/')));
   return value;
 }
 

@@ -132,6 +132,19 @@ TEST(Placement, ZeroWaitsForEver) {
   EXPECT_FALSE(IsTerminal(rig.job("j1").state));
 }
 
+TEST(Placement, ARegistryOnTheLoopbackIsForWorkersOnThatMachineAlone) {
+  FarmRig rig;
+  rig.Join("far", 1, {"linux/amd64"});
+  auto spec = FarmRig::Spec({"linux/amd64"});
+  spec->local_only = true;
+  rig.Submit("j1", spec);
+  EXPECT_THAT(rig.last(), ElementsAre("answer 1: j1"));
+  EXPECT_THAT(rig.waiting("j1"), HasSubstr("far is on another machine"));
+  WorkerHello near = FarmRig::HelloOf("near", 2, {"linux/amd64"});
+  near.description.local = true;
+  EXPECT_THAT(rig.Do(near), ElementsAre("greet 2", "offer j1-amd64-1 to 2"));
+}
+
 TEST(Placement, ADrainingWorkerGetsNothingNew) {
   FarmRig rig;
   rig.Join("a", 1, {"linux/amd64"});
