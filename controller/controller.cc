@@ -25,7 +25,8 @@ namespace manyarch::controller {
 
 namespace {
 
-constexpr std::chrono::seconds kShutdownTime{5};
+// Clients that are idle may keep their connections open for as long.
+constexpr std::chrono::seconds kShutdownTime{2};
 constexpr int kKeepaliveMinimumMs = 10'000;
 
 core::FarmOptions FarmOptionsOf(const Options& options) {

@@ -66,6 +66,8 @@ class Dev {
     MA_RETURN_IF_ERROR(StartController());
     MA_RETURN_IF_ERROR(StartWorker());
     Tell();
+    // An idle connection of ours would hold up the controller's stopping.
+    client_.reset();
     return absl::OkStatus();
   }
 
@@ -191,7 +193,7 @@ class Dev {
                                     : absl::StrCat("MANYARCH_CONTROLLER=", client_->address(), " ");
     Say(absl::StrCat("The farm is ready. Try, in another terminal:\n  ", address,
                      "manyarch build -t ", registry_,
-                     "/demo/hello:1.0 --platform linux/amd64,linux/arm64 examples/hello\n"
+                     "/my/app:1.0 --platform linux/amd64,linux/arm64 DIRECTORY\n"
                      "Ctrl-C stops it all."));
   }
 
