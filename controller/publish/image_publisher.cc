@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/os/failpoint.h"
 #include "registry/manifest.h"
 
 namespace manyarch::controller::publish {
@@ -71,6 +72,7 @@ absl::StatusOr<registry::FetchedManifest> ImagePublisher::FetchOnce(const Refere
 
 absl::StatusOr<VerifiedImage> ImagePublisher::Verify(const core::Image& image,
                                                      const Platform& wanted) {
+  MANYARCH_FAILPOINT("publish/before-verify");
   const std::string what =
       absl::StrCat("checking the image for ", ToString(wanted), " (", NameOf(image), ")");
   const auto reference = ParseImage(image);
@@ -118,6 +120,7 @@ absl::StatusOr<VerifiedImage> ImagePublisher::Verify(const core::Image& image,
           "not come for ",
           ToString(wanted)));
   }
+  MANYARCH_FAILPOINT("publish/after-verify");
   return verified;
 }
 
@@ -136,14 +139,19 @@ absl::Status ImagePublisher::PutTag(const core::TagRef& tag, const core::Image& 
   if (*present == source->digest) return absl::OkStatus();
   const auto fetched = FetchOnce(*source);
   if (!fetched.ok()) return Annotate(fetched.status(), what);
-  return Annotate(client_->PutManifest(*target, fetched->bytes, fetched->media_type), what);
+  MANYARCH_FAILPOINT("publish/before-anchor");
+  const absl::Status put = client_->PutManifest(*target, fetched->bytes, fetched->media_type);
+  MANYARCH_FAILPOINT("publish/after-anchor");
+  return Annotate(put, what);
 }
 
 absl::Status ImagePublisher::PutListTag(const Reference& tag, const core::PublishIntent& intent,
                                         const Digest& digest) {
   MA_ASSIGN_OR_RETURN(std::optional<Digest> present, client_->HeadManifest(tag));
   if (present == digest) return absl::OkStatus();
+  MANYARCH_FAILPOINT("publish/before-tag");
   MA_RETURN_IF_ERROR(client_->PutManifest(tag, intent.list, intent.media_type));
+  MANYARCH_FAILPOINT("publish/after-tag");
   const Backoff backoff;
   for (int look = 0;; ++look) {
     MA_ASSIGN_OR_RETURN(present, client_->HeadManifest(tag));
@@ -176,9 +184,11 @@ ListOutcome ImagePublisher::PublishList(const core::PublishIntent& intent,
         absl::StrCat(what, ": the recorded list does not have its recorded digest '", intent.digest,
                      "': submit the job again")));
   }
+  MANYARCH_FAILPOINT("publish/before-list");
   const absl::Status pushed =
       client_->PutManifest(target->WithDigest(*digest), intent.list, intent.media_type);
   if (!pushed.ok()) return fail(Annotate(pushed, what));
+  MANYARCH_FAILPOINT("publish/after-list");
 
   for (size_t i = 0; i < tags.size(); ++i) {
     core::TagOutcome& tag = outcome.tags[i];
@@ -202,6 +212,7 @@ ListOutcome ImagePublisher::PublishList(const core::PublishIntent& intent,
     return fail(absl::Status(status.code(), absl::StrCat("writing tag ", tag.ref.ToString(), ": ",
                                                          status.message(), written)));
   }
+  MANYARCH_FAILPOINT("publish/after-tags");
   return outcome;
 }
 

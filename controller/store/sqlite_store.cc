@@ -1,11 +1,15 @@
 // The store on SQLite through SQLiteCpp: one connection that writes, one that reads.
 #include <sqlite3.h>
 
+#include <algorithm>
+#include <variant>
+
 #include "SQLiteCpp/SQLiteCpp.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/base/status_macros.h"
+#include "common/os/failpoint.h"
 #include "controller/store/schema.h"
 #include "controller/store/store.h"
 #include "controller/wire/convert.h"
@@ -16,6 +20,14 @@ namespace {
 
 constexpr int kMostListed = 1000;
 constexpr int kListedByDefault = 50;
+
+// Whether a job of the batch is in this state.
+template <typename State>
+bool Has(const Batch& batch) {
+  return std::any_of(batch.jobs.begin(), batch.jobs.end(), [](const core::Job* job) {
+    return std::holds_alternative<State>(job->state);
+  });
+}
 
 absl::Status ToStatus(const SQLite::Exception& error, absl::string_view doing) {
   const std::string text = absl::StrCat(doing, ": SQLite says: ", error.what());
@@ -169,7 +181,13 @@ class SqliteStore : public Store {
         upsert_tag_->bind(3, owner.job_id);
         upsert_tag_->exec();
       }
+      MANYARCH_FAILPOINT("commit/before");
+      if (Has<core::JobPublishing>(batch)) MANYARCH_FAILPOINT("commit/before-intent");
+      if (Has<core::JobSucceeded>(batch)) MANYARCH_FAILPOINT("commit/before-success");
       transaction.commit();
+      MANYARCH_FAILPOINT("commit/after");
+      if (Has<core::JobPublishing>(batch)) MANYARCH_FAILPOINT("commit/after-intent");
+      if (Has<core::JobSucceeded>(batch)) MANYARCH_FAILPOINT("commit/after-success");
       return absl::OkStatus();
     });
   }
