@@ -164,6 +164,16 @@ absl::StatusOr<v1::ListWorkersResponse> Client::ListWorkers() {
   });
 }
 
+absl::StatusOr<v1::Worker> Client::SetWorkerAdmission(
+    const v1::SetWorkerAdmissionRequest& request) {
+  MA_ASSIGN_OR_RETURN(
+      v1::SetWorkerAdmissionResponse response,
+      Unary<v1::SetWorkerAdmissionResponse>(kUnaryTimeout, [&](auto* context, auto* answer) {
+        return farm_->SetWorkerAdmission(context, request, answer);
+      }));
+  return std::move(*response.mutable_worker());
+}
+
 absl::StatusOr<v1::GetInfoResponse> Client::GetInfo(absl::Duration timeout) {
   return Unary<v1::GetInfoResponse>(timeout, [&](auto* context, auto* response) {
     return farm_->GetInfo(context, v1::GetInfoRequest(), response);

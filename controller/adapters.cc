@@ -18,17 +18,31 @@ constexpr absl::Duration kPreflightTime = absl::Seconds(6);
 
 class StoreUpload : public rpc::BlobUpload {
  public:
-  explicit StoreUpload(ContentStore* store) : upload_(store) {}
+  StoreUpload(ContentStore* store, const DiskRoom* room) : upload_(store), room_(room) {}
   absl::Status Add(const Digest& digest, absl::string_view bytes) override {
+    MA_RETURN_IF_ERROR(room_->ForNew());
     return upload_.Add(digest, bytes);
   }
   absl::Status Commit() override { return upload_.Commit(); }
 
  private:
   ContentStore::Upload upload_;
+  const DiskRoom* const room_;
 };
 
+// Nothing where the disk cannot be asked: writing will tell.
+absl::Status CheckRoom(const std::string& dir, const MinFree& min_free, int64_t divisor) {
+  const absl::StatusOr<DiskSpace> disk = DiskSpaceAt(dir);
+  if (!disk.ok() || disk->free >= min_free.Of(*disk) / divisor) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "the controller's disk has only ", ShowBytes(disk->free), " of ", ShowBytes(disk->size),
+      " free, so it takes nothing new; free some space in ", dir, ", or lower --min-free"));
+}
+
 }  // namespace
+
+absl::Status DiskRoom::ForNew() const { return CheckRoom(dir_, min_free_, 1); }
+absl::Status DiskRoom::ForLogs() const { return CheckRoom(dir_, min_free_, 2); }
 
 template <typename E>
 rpc::CallPort::Reply Calls::PostAndWait(E event, absl::Time deadline) {
@@ -57,6 +71,10 @@ rpc::CallPort::Reply Calls::Call(core::Submit event, absl::Time deadline) {
 }
 
 rpc::CallPort::Reply Calls::Call(core::Cancel event, absl::Time deadline) {
+  return PostAndWait(std::move(event), deadline);
+}
+
+rpc::CallPort::Reply Calls::Call(core::SetAdmission event, absl::Time deadline) {
   return PostAndWait(std::move(event), deadline);
 }
 
@@ -99,7 +117,7 @@ absl::StatusOr<std::optional<std::pair<std::string, std::string>>> JobReader::Fi
 }
 
 std::unique_ptr<rpc::BlobUpload> ContentAccess::BeginUpload() {
-  return std::make_unique<StoreUpload>(store_);
+  return std::make_unique<StoreUpload>(store_, room_);
 }
 
 absl::Status ContentAccess::CheckTree(const std::string& root) {

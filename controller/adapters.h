@@ -11,6 +11,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
+#include "common/base/status_macros.h"
+#include "common/os/disk.h"
 #include "controller/board.h"
 #include "controller/content/content_store.h"
 #include "controller/logs/log_store.h"
@@ -38,6 +40,7 @@ class Calls : public rpc::CallPort {
   explicit Calls(rpc::EventPort* events) : events_(events) {}
   Reply Call(core::Submit event, absl::Time deadline) override;
   Reply Call(core::Cancel event, absl::Time deadline) override;
+  Reply Call(core::SetAdmission event, absl::Time deadline) override;
   void Answer(const core::Answer& answer);
 
  private:
@@ -70,11 +73,29 @@ class JobReader : public rpc::JobPort {
   Store* const store_;
 };
 
+// How full the state directory's disk may get: submissions and contexts are refused first, logs
+// stay with their workers next, and what is left is for the states of jobs. Thread-safe.
+class DiskRoom {
+ public:
+  DiskRoom(std::string dir, MinFree min_free) : dir_(std::move(dir)), min_free_(min_free) {}
+  // RESOURCE_EXHAUSTED where there is too little.
+  absl::Status ForNew() const;
+  absl::Status ForLogs() const;
+
+ private:
+  const std::string dir_;
+  const MinFree min_free_;
+};
+
 class LogAccess : public rpc::LogPort {
  public:
-  void Attach(LogStore* logs) { logs_ = logs; }
+  void Attach(LogStore* logs, const DiskRoom* room) {
+    logs_ = logs;
+    room_ = room;
+  }
   absl::StatusOr<int64_t> Append(const std::string& attempt_id, int64_t offset,
                                  absl::string_view data) override {
+    MA_RETURN_IF_ERROR(room_->ForLogs());
     return logs_->Append(attempt_id, offset, data);
   }
   int64_t Size(const std::string& attempt_id) override { return logs_->Size(attempt_id); }
@@ -89,18 +110,21 @@ class LogAccess : public rpc::LogPort {
 
  private:
   LogStore* logs_ = nullptr;
+  const DiskRoom* room_ = nullptr;
 };
 
 class ContentAccess : public rpc::ContentPort {
  public:
-  explicit ContentAccess(ContentStore* store) : store_(store) {}
+  ContentAccess(ContentStore* store, const DiskRoom* room) : store_(store), room_(room) {}
   bool Has(const Digest& digest) override { return store_->Has(digest); }
   absl::StatusOr<std::string> Get(const Digest& digest) override { return store_->Get(digest); }
   std::unique_ptr<rpc::BlobUpload> BeginUpload() override;
+  absl::Status CheckRoom() override { return room_->ForNew(); }
   absl::Status CheckTree(const std::string& root) override;
 
  private:
   ContentStore* const store_;
+  const DiskRoom* const room_;
 };
 
 class RegistryAccess : public rpc::RegistryPort {

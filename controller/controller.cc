@@ -1,10 +1,8 @@
 #include "controller/controller.h"
 
-#include <fcntl.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
-#include <sys/file.h>
 
 #include <chrono>
 
@@ -16,6 +14,7 @@
 #include "controller/publish/list.h"
 #include "controller/rpc/content_service.h"
 #include "controller/rpc/farm_service.h"
+#include "controller/state_lock.h"
 #include "registry/auth_file.h"
 #include "registry/curl_transport.h"
 #include "registry/retry.h"
@@ -34,20 +33,6 @@ core::FarmOptions FarmOptionsOf(const Options& options) {
   farm.suspect_after = options.suspect_after;
   farm.lost_after = options.lost_after;
   return farm;
-}
-
-absl::StatusOr<UniqueFd> LockStateDir(const std::string& state_dir) {
-  const std::string path = absl::StrCat(state_dir, "/lock");
-  UniqueFd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-  if (!lock.ok()) {
-    return absl::UnavailableError(absl::StrCat("cannot open ", path, ": ", std::strerror(errno)));
-  }
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("another manyarch-controller uses ", state_dir,
-                     "; stop it, or give this one a --state-dir of its own"));
-  }
-  return lock;
 }
 
 absl::StatusOr<v1::RegistryAccess> RegistryAccessOf(const Options& options,
@@ -73,6 +58,7 @@ struct Controller::Parts {
   std::unique_ptr<Store> store;
   std::unique_ptr<ContentStore> content;
   Board board;
+  std::unique_ptr<DiskRoom> room;
   LogAccess log_access;
   std::unique_ptr<publish::Publisher> publisher;
   std::unique_ptr<RegistryAccess> registry;
@@ -101,6 +87,8 @@ absl::Status Controller::Parts::Build(const Options& options) {
   const std::string log_dir = absl::StrCat(options.state_dir, "/logs");
   MA_RETURN_IF_ERROR(MakeDirs(log_dir));
 
+  room = std::make_unique<DiskRoom>(options.state_dir, options.min_free);
+
   publish::PublisherOptions publishing;
   MA_ASSIGN_OR_RETURN(v1::RegistryAccess access, RegistryAccessOf(options, &publishing.client));
   publisher = std::make_unique<publish::Publisher>(
@@ -116,11 +104,11 @@ absl::Status Controller::Parts::Build(const Options& options) {
   logs = std::make_unique<LogStore>(log_dir, [this](const std::string& attempt_id, int64_t size) {
     sessions->AcknowledgeLog(attempt_id, size);
   });
-  log_access.Attach(logs.get());
+  log_access.Attach(logs.get(), room.get());
 
   calls = std::make_unique<Calls>(&events);
   jobs = std::make_unique<JobReader>(&board, store.get());
-  content_access = std::make_unique<ContentAccess>(content.get());
+  content_access = std::make_unique<ContentAccess>(content.get(), room.get());
   adapter = std::make_unique<LoopAdapter>(store.get(), &board, calls.get(), sessions.get(),
                                           publisher.get());
   loop = std::make_unique<Loop>(FarmOptionsOf(options), publish::BuildList, adapter.get());

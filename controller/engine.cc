@@ -51,6 +51,8 @@ void Engine::Refuse(const std::vector<core::Event>& events, const absl::Status& 
   for (const core::Event& event : events) {
     if (const auto* submit = std::get_if<core::Submit>(&event)) {
       ports_->CarryOut(core::Answer{submit->call, why, ""});
+    } else if (const auto* admission = std::get_if<core::SetAdmission>(&event)) {
+      ports_->CarryOut(core::Answer{admission->call, why, ""});
     } else if (const auto* cancel = std::get_if<core::Cancel>(&event)) {
       ports_->CarryOut(core::Answer{cancel->call, why, cancel->job_id});
     }

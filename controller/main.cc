@@ -4,6 +4,7 @@
 
 #include "common/os/logging.h"
 #include "common/os/signals.h"
+#include "controller/check.h"
 #include "controller/controller.h"
 #include "controller/options.h"
 #include "spdlog/spdlog.h"
@@ -18,6 +19,11 @@ int main(int argc, char** argv) {
       !status.ok()) {
     std::cerr << "manyarch-controller: --log-level: " << status.message() << "\n";
     return 2;
+  }
+  if (options.check) {
+    const absl::Status whole = manyarch::controller::CheckStateDir(options.state_dir, std::cout);
+    if (!whole.ok()) std::cerr << "manyarch-controller: " << whole.message() << "\n";
+    return whole.ok() ? EXIT_SUCCESS : EXIT_FAILURE;
   }
   auto controller = manyarch::controller::Controller::Start(options);
   if (!controller.ok()) {

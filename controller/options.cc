@@ -15,6 +15,7 @@ struct Texts {
   std::string heartbeat = "5s";
   std::string suspect_after = "20s";
   std::string lost_after = "60s";
+  std::string min_free = "5%,1GiB";
 };
 
 absl::Status Interpret(const Texts& texts, Options* options) {
@@ -31,6 +32,7 @@ absl::Status Interpret(const Texts& texts, Options* options) {
   MA_ASSIGN_OR_RETURN(options->suspect_after,
                       ParseDurationFlag("--suspect-after", texts.suspect_after));
   MA_ASSIGN_OR_RETURN(options->lost_after, ParseDurationFlag("--lost-after", texts.lost_after));
+  MA_ASSIGN_OR_RETURN(options->min_free, ParseMinFreeFlag("--min-free", texts.min_free));
   if (options->heartbeat <= absl::ZeroDuration() || options->heartbeat >= options->suspect_after ||
       options->suspect_after > options->lost_after) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -72,8 +74,16 @@ std::optional<int> ParseOptions(int argc, char** argv, Options* options) {
   app.add_option("--lost-after", texts.lost_after,
                  "a worker silent for this long is lost, and its builds start elsewhere")
       ->capture_default_str();
+  app.add_option("--min-free", texts.min_free,
+                 "with less of the state directory's disk free, jobs and contexts are refused; with "
+                 "half of\nthat, logs stay with their workers: 5%, 1GiB, or the lesser one of both")
+      ->capture_default_str();
   app.add_option("--log-level", options->log_level, "trace, debug, info, warn, error or off")
       ->capture_default_str();
+  // Its flags may stand behind it as well.
+  app.fallthrough();
+  app.add_subcommand("check", "Verify the store and the content in --state-dir, offline")
+      ->callback([options] { options->check = true; });
   app.set_config("--config", "",
                  "file with these options, a line each: state-dir = \"/srv/manyarch\"");
   app.allow_config_extras(CLI::config_extras_mode::error);

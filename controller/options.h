@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "common/os/disk.h"
 
 namespace manyarch::controller {
 
@@ -19,7 +20,9 @@ struct Options {
   absl::Duration heartbeat = absl::Seconds(5);
   absl::Duration suspect_after = absl::Seconds(20);
   absl::Duration lost_after = absl::Seconds(60);
+  MinFree min_free;  // Of the state directory's disk.
   std::string log_level = "info";
+  bool check = false;  // Verify the state directory instead of serving.
 };
 
 // Fills `options`, or says on stdout or stderr what there is to say and returns the exit code: 0

@@ -19,8 +19,8 @@ namespace manyarch::cli {
 namespace {
 
 // Commands that manyarch will have.
-constexpr absl::string_view kPlanned[] = {"attach",     "retry",  "why",   "image",   "doctor",
-                                          "completion", "cordon", "drain", "uncordon"};
+constexpr absl::string_view kPlanned[] = {"attach", "retry",  "why",
+                                          "image",  "doctor", "completion"};
 
 int Usage(const std::string& sentence, const CLI::App* command) {
   std::string path;

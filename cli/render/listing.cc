@@ -26,6 +26,8 @@ std::string WorkerStateText(const v1::Worker& worker) {
   if (worker.admission() != v1::WORKER_ADMISSION_SCHEDULABLE &&
       worker.admission() != v1::WORKER_ADMISSION_UNSPECIFIED) {
     absl::StrAppend(&text, ", ", Word(worker.admission()));
+  } else if (!worker.admission_reason().empty()) {
+    absl::StrAppend(&text, ", not ready");
   }
   return text;
 }

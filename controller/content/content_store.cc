@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
@@ -41,6 +42,26 @@ absl::StatusOr<std::unique_ptr<ContentStore>> ContentStore::Open(const std::stri
 
 std::string ContentStore::PathOf(const Digest& digest) const {
   return absl::StrCat(directory_, "/sha256/", digest.hex().substr(0, 2), "/", digest.hex());
+}
+
+absl::StatusOr<ContentStore::Census> ContentStore::VerifyAll() const {
+  Census census;
+  std::error_code error;
+  for (std::filesystem::recursive_directory_iterator it(directory_ + "/sha256", error), end;
+       !error && it != end; it.increment(error)) {
+    if (!it->is_regular_file()) continue;
+    const std::string path = it->path().string();
+    MA_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path));
+    ++census.blobs;
+    census.bytes += static_cast<int64_t>(bytes.size());
+    if (Digest::Of(bytes).hex() != absl::string_view(it->path().filename().native())) {
+      census.faults.push_back(absl::StrCat("the blob ", path, " does not have its digest"));
+    }
+  }
+  if (error) {
+    return absl::UnavailableError(absl::StrCat("listing ", directory_, ": ", error.message()));
+  }
+  return census;
 }
 
 bool ContentStore::Has(const Digest& digest) const { return PathExists(PathOf(digest)); }

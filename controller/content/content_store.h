@@ -50,6 +50,14 @@ class ContentStore {
   // or INVALID_ARGUMENT name what is wrong.
   absl::Status CheckTree(const Digest& root);
 
+  // All blobs, each read and compared with its digest. Slow: as much as there is.
+  struct Census {
+    int64_t blobs = 0;
+    int64_t bytes = 0;
+    std::vector<std::string> faults;
+  };
+  absl::StatusOr<Census> VerifyAll() const;
+
  private:
   explicit ContentStore(std::string directory) : directory_(std::move(directory)) {}
   std::string PathOf(const Digest& digest) const;

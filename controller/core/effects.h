@@ -18,11 +18,11 @@ namespace manyarch::controller::core {
 // --- To clients
 // -------------------------------------------------------------------------------------
 
-// Answers Submit or Cancel: the job, or why not.
+// Answers an event that has a call: what it was about, or why not.
 struct Answer {
   CallId call = 0;
   absl::Status status;
-  std::string job_id;
+  std::string job_id;  // Of SetAdmission: the worker's id.
   bool existed = false;
 };
 

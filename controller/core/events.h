@@ -32,6 +32,14 @@ struct Cancel {
   std::string reason;
 };
 
+// Whether a worker takes anything new, by its id or its name.
+struct SetAdmission {
+  CallId call = 0;
+  std::string worker;
+  Admission admission = Admission::kSchedulable;
+  std::string reason;
+};
+
 // --- From workers
 // -----------------------------------------------------------------------------------
 
@@ -55,6 +63,7 @@ struct WorkerHello {
   std::vector<RunningAttempt> running;
   std::vector<FinishedAttempt> finished;
   bool draining = false;
+  std::string not_ready;  // Why it takes nothing new for now; empty where it does.
 };
 
 // Anything at all was heard from the worker.
@@ -82,6 +91,11 @@ struct AttemptProgressed {
 struct AttemptFinished {
   uint64_t session = 0;
   FinishedAttempt finished;
+};
+
+struct WorkerReadiness {
+  uint64_t session = 0;
+  std::string not_ready;  // Why it takes nothing new for now; empty: it does again.
 };
 
 struct WorkerDrains {
@@ -119,8 +133,8 @@ struct PublishFinished {
 
 struct Tick {};
 
-using Event = std::variant<Submit, Cancel, WorkerHello, WorkerHeard, WorkerGone, OfferAnswered,
-                           AttemptProgressed, AttemptFinished, WorkerDrains, ImageChecked,
-                           AnchorFinished, PublishFinished, Tick>;
+using Event = std::variant<Submit, Cancel, SetAdmission, WorkerHello, WorkerHeard, WorkerGone,
+                           OfferAnswered, AttemptProgressed, AttemptFinished, WorkerReadiness,
+                           WorkerDrains, ImageChecked, AnchorFinished, PublishFinished, Tick>;
 
 }  // namespace manyarch::controller::core

@@ -27,6 +27,7 @@ struct FarmOptions {
   absl::Duration offer_timeout = absl::Seconds(30);  // An offer not answered is withdrawn.
   absl::Duration timeout_grace =
       absl::Minutes(5);  // On top of a build's timeout, which workers enforce.
+  int cordon_after = 3;  // Jobs that a worker may fail in a row while others succeed.
   absl::Duration keep_keys =
       absl::Minutes(10);  // Idempotency keys of finished jobs stay in memory.
   Backoff retry{absl::Seconds(2), absl::Seconds(60), 2.0};
@@ -129,7 +130,13 @@ class Farm {
   void On(const WorkerHello& event);
   void On(const WorkerHeard& event);
   void On(const WorkerGone& event);
+  void On(const WorkerReadiness& event);
   void On(const WorkerDrains& event);
+  void On(const SetAdmission& event);
+  Worker* FindByIdOrName(const std::string& text);
+  void Admit(Worker& worker, Admission admission, const std::string& reason);
+  void NoteSuccess(const std::string& worker_id);
+  void NoteFailure(const std::string& worker_id, const std::string& job_id, const std::string& why);
   bool AdmitSession(const WorkerHello& event);
   std::vector<std::pair<std::string, Verdict>> Reconcile(Worker& worker, const WorkerHello& event);
   Worker* Heard(uint64_t session);
@@ -181,6 +188,7 @@ class Farm {
   Lanes lanes_;
   std::multimap<absl::Time, Timer> timers_;
   int64_t last_generation_ = 0;
+  int64_t successes_ = 0;  // Attempts that have won, since the start.
 };
 
 }  // namespace manyarch::controller::core

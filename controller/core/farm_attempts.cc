@@ -165,6 +165,7 @@ void Farm::FailAttempt(const Place& place, Failure failure) {
     Advance(*place.job);
     return;
   }
+  NoteFailure(attempt.worker, place.job->id, failure.message);
   const auto tries = std::count_if(
       place.build_ref().attempts.begin(), place.build_ref().attempts.end(), [](const Attempt& a) {
         return a.counts && !std::holds_alternative<AttemptOffered>(a.state);
@@ -186,6 +187,7 @@ void Farm::LoseAttempt(const Place& place, std::string why, bool counts) {
   attempt.state = AttemptLost{failure};
   attempt.counts = counts;
   attempt.finished_at = now_.wall;
+  if (counts) NoteFailure(attempt.worker, place.job->id, failure.message);
   AfterSetback(place, failure, absl::ZeroDuration());
 }
 

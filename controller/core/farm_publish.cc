@@ -22,6 +22,7 @@ void Farm::WinBuild(const Place& place, const ImageChecked& event) {
   Attempt& attempt = place.ref();
   attempt.state = AttemptSucceeded{event.image};
   attempt.finished_at = now_.wall;
+  NoteSuccess(attempt.worker);
   build.warnings.insert(build.warnings.end(), event.warnings.begin(), event.warnings.end());
   Dequeue(job, place.build);
   EndBuild(job, place.build, BuildSucceeded{event.image, attempt.id},

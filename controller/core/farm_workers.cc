@@ -83,11 +83,8 @@ void Farm::On(const WorkerHello& event) {
   worker->state = WorkerConnected{event.session};
   worker->last_heard = now_.steady;
   worker->last_seen_at = now_.wall;
-  if (event.draining) {
-    worker->admission = Admission::kDraining;
-  } else if (worker->admission == Admission::kDraining) {
-    worker->admission = Admission::kSchedulable;
-  }
+  worker->stopping = event.draining;
+  worker->not_ready = event.not_ready;
   sessions_[event.session] = id;
   effects_->workers.insert(id);
   At(now_.steady + options_.suspect_after, WorkerTimer{id});
@@ -136,13 +133,20 @@ std::vector<std::pair<std::string, Verdict>> Farm::Reconcile(Worker& worker,
   return verdicts;
 }
 
+void Farm::On(const WorkerReadiness& event) {
+  Worker* worker = Heard(event.session);
+  if (worker == nullptr || worker->not_ready == event.not_ready) return;
+  worker->not_ready = event.not_ready;
+  effects_->workers_shown.insert(worker->description.id);
+  Reindex(*worker);
+  WorkerChanged(*worker, worker->description.platforms);
+}
+
 void Farm::On(const WorkerDrains& event) {
   Worker* worker = Heard(event.session);
   if (worker == nullptr) return;
-  if (worker->admission != Admission::kDraining) {
-    worker->admission = Admission::kDraining;
-    worker->admission_reason = "the worker is stopping";
-    effects_->workers.insert(worker->description.id);
+  if (!worker->stopping) {
+    worker->stopping = true;
     Reindex(*worker);
     WorkerChanged(*worker, worker->description.platforms);
   }
@@ -199,6 +203,69 @@ void Farm::LoseWorker(Worker& worker) {
                              absl::FormatDuration(options_.lost_after)),
                 /*counts=*/started);
   }
+}
+
+// By id, else by name; null where there is none or where the name is that of several.
+Worker* Farm::FindByIdOrName(const std::string& text) {
+  if (Worker* worker = pool_.Find(text)) return worker;
+  Worker* found = nullptr;
+  for (const auto& [id, worker] : pool_.all()) {
+    if (worker.description.name != text) continue;
+    if (found != nullptr) return nullptr;
+    found = pool_.Find(id);
+  }
+  return found;
+}
+
+void Farm::On(const SetAdmission& event) {
+  Worker* worker = FindByIdOrName(event.worker);
+  if (worker == nullptr) {
+    Emit(Answer{event.call,
+                absl::NotFoundError(absl::StrCat(
+                    "there is no worker '", event.worker,
+                    "', or several have that name; `manyarch workers` lists their ids")),
+                ""});
+    return;
+  }
+  Admit(*worker, event.admission, event.reason);
+  Emit(Answer{event.call, absl::OkStatus(), worker->description.id});
+}
+
+void Farm::Admit(Worker& worker, Admission admission, const std::string& reason) {
+  if (worker.admission == admission && worker.admission_reason == reason) return;
+  worker.admission = admission;
+  worker.admission_reason = reason;
+  worker.streak = {};
+  effects_->workers.insert(worker.description.id);
+  Reindex(worker);
+  WorkerChanged(worker, worker.description.platforms);
+}
+
+void Farm::NoteSuccess(const std::string& worker_id) {
+  ++successes_;
+  if (Worker* worker = pool_.Find(worker_id)) {
+    ++worker->successes;
+    worker->streak = {};
+  }
+}
+
+// A worker that fails one job after the other while others succeed is taken out. One bad job, or a
+// registry that is down for all, is no fault of the worker's.
+void Farm::NoteFailure(const std::string& worker_id, const std::string& job_id,
+                       const std::string& why) {
+  Worker* worker = pool_.Find(worker_id);
+  if (worker == nullptr || worker->admission != Admission::kSchedulable) return;
+  const int64_t others = successes_ - worker->successes;
+  if (worker->streak.jobs.empty()) worker->streak.others_before = others;
+  worker->streak.jobs.insert(job_id);
+  if (static_cast<int>(worker->streak.jobs.size()) < options_.cordon_after ||
+      others == worker->streak.others_before) {
+    return;
+  }
+  Admit(*worker, Admission::kCordoned,
+        absl::StrCat("it failed ", worker->streak.jobs.size(),
+                     " jobs in a row while other workers succeeded, the last one with: ", why,
+                     ". Look into it, then `manyarch workers uncordon` it"));
 }
 
 }  // namespace manyarch::controller::core

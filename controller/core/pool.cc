@@ -12,13 +12,12 @@ namespace {
 constexpr int kMostNamed = 8;  // Workers named in one explanation.
 
 bool IsRegistered(const Worker& worker) {
-  return !std::holds_alternative<WorkerLost>(worker.state) &&
-         worker.admission == Admission::kSchedulable;
+  return !std::holds_alternative<WorkerLost>(worker.state) && !worker.stopping &&
+         worker.not_ready.empty() && worker.admission == Admission::kSchedulable;
 }
 
 bool IsFree(const Worker& worker) {
-  return std::holds_alternative<WorkerConnected>(worker.state) &&
-         worker.admission == Admission::kSchedulable &&
+  return std::holds_alternative<WorkerConnected>(worker.state) && IsRegistered(worker) &&
          static_cast<int>(worker.occupied.size()) < worker.description.slots;
 }
 
@@ -26,11 +25,14 @@ std::string WhatItOffers(const Worker& worker, bool local_only) {
   if (std::holds_alternative<WorkerLost>(worker.state)) {
     return absl::StrCat(worker.description.name, " is lost");
   }
-  if (worker.admission == Admission::kDraining) {
+  if (worker.stopping || worker.admission == Admission::kDraining) {
     return absl::StrCat(worker.description.name, " is draining");
   }
   if (worker.admission == Admission::kCordoned) {
     return absl::StrCat(worker.description.name, " is cordoned (", worker.admission_reason, ")");
+  }
+  if (!worker.not_ready.empty()) {
+    return absl::StrCat(worker.description.name, " takes nothing new for now: ", worker.not_ready);
   }
   if (local_only && !worker.description.local) {
     return absl::StrCat(

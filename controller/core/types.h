@@ -233,7 +233,15 @@ struct WorkerDescription {
   std::string details;  // Opaque to the core: the serialised description, for listings.
 };
 
+// What the operator (or the farm itself, for a worker that keeps failing) has decided. Survives
+// restarts.
 enum class Admission { kSchedulable, kCordoned, kDraining };
+
+// Failures in a row, over different jobs, with no success between them.
+struct FailureStreak {
+  absl::btree_set<std::string> jobs;
+  int64_t others_before = 0;  // Successes of other workers when it began.
+};
 
 struct WorkerConnected {
   uint64_t session = 0;
@@ -252,6 +260,10 @@ struct Worker {
   WorkerState state = WorkerLost{};
   Admission admission = Admission::kSchedulable;
   std::string admission_reason;
+  bool stopping = false;  // It says itself that it takes nothing new.
+  std::string not_ready;  // Why it takes nothing new for now, as it says itself; empty: it does.
+  int64_t successes = 0;
+  FailureStreak streak;
   absl::btree_set<std::string> occupied;  // Attempts that hold a slot there, abandoned ones too.
   absl::Time last_heard;                  // Steady.
   absl::Time last_seen_at;                // Wall.

@@ -15,7 +15,8 @@ namespace manyarch::controller::rpc {
 namespace {
 
 constexpr int kProtocolVersion = 1;
-constexpr size_t kLogPiece = 256 * 1024;
+// Small, so that a reader gets on over a connection that breaks often.
+constexpr size_t kLogPiece = 64 * 1024;
 constexpr absl::Duration kLongestCall = absl::Seconds(60);
 // How often a stream that has nothing to send looks whether its client is still there.
 constexpr absl::Duration kLookUp = absl::Milliseconds(250);
@@ -96,6 +97,7 @@ absl::StatusOr<v1::SubmitResponse> FarmService::TrySubmit(const v1::SubmitReques
     response.set_existed(true);
     return response;
   }
+  MA_RETURN_IF_ERROR(content_->CheckRoom());
   MA_RETURN_IF_ERROR(content_->CheckTree(spec.context_root()));
   MA_ASSIGN_OR_RETURN(std::shared_ptr<const core::JobSpec> core_spec, wire::FromProto(spec));
   if (core_spec->local_only) MA_RETURN_IF_ERROR(CheckLoopback(spec, *core_spec));
@@ -231,6 +233,26 @@ grpc::Status FarmService::ListWorkers(grpc::ServerContext* /*context*/,
                                       const v1::ListWorkersRequest* /*request*/,
                                       v1::ListWorkersResponse* response) {
   for (v1::Worker& worker : jobs_->Workers()) *response->add_workers() = std::move(worker);
+  return grpc::Status::OK;
+}
+
+grpc::Status FarmService::SetWorkerAdmission(grpc::ServerContext* context,
+                                             const v1::SetWorkerAdmissionRequest* request,
+                                             v1::SetWorkerAdmissionResponse* response) {
+  if (stopping_) return ToGrpc(Stopping());
+  if (request->admission() == v1::WORKER_ADMISSION_UNSPECIFIED) {
+    return ToGrpc(absl::InvalidArgumentError(
+        "say whether the worker is to be schedulable, cordoned or draining"));
+  }
+  core::SetAdmission event;
+  event.worker = request->worker();
+  event.admission = wire::FromProto(request->admission());
+  event.reason = request->reason();
+  const CallPort::Reply reply = calls_->Call(std::move(event), DeadlineOf(*context));
+  if (!reply.status.ok()) return ToGrpc(reply.status);
+  for (v1::Worker& worker : jobs_->Workers()) {
+    if (worker.description().id() == reply.job_id) *response->mutable_worker() = std::move(worker);
+  }
   return grpc::Status::OK;
 }
 

@@ -32,6 +32,9 @@ class FarmService : public v1::Farm::Service {
                          v1::CancelJobResponse* response) override;
   grpc::Status ListWorkers(grpc::ServerContext* context, const v1::ListWorkersRequest* request,
                            v1::ListWorkersResponse* response) override;
+  grpc::Status SetWorkerAdmission(grpc::ServerContext* context,
+                                  const v1::SetWorkerAdmissionRequest* request,
+                                  v1::SetWorkerAdmissionResponse* response) override;
   grpc::Status GetInfo(grpc::ServerContext* context, const v1::GetInfoRequest* request,
                        v1::GetInfoResponse* response) override;
 

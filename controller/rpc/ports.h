@@ -27,7 +27,7 @@ class EventPort {
   virtual void Post(core::Event event) = 0;
 };
 
-// Events that are answered: Submit and Cancel.
+// Events that are answered.
 class CallPort {
  public:
   virtual ~CallPort() = default;
@@ -40,6 +40,8 @@ class CallPort {
   // unknown, and asking again is safe.
   virtual Reply Call(core::Submit event, absl::Time deadline) = 0;
   virtual Reply Call(core::Cancel event, absl::Time deadline) = 0;
+  // The reply's job_id is the worker's id.
+  virtual Reply Call(core::SetAdmission event, absl::Time deadline) = 0;
 };
 
 class JobPort {
@@ -87,6 +89,8 @@ class ContentPort {
   virtual bool Has(const Digest& digest) = 0;
   virtual absl::StatusOr<std::string> Get(const Digest& digest) = 0;
   virtual std::unique_ptr<BlobUpload> BeginUpload() = 0;
+  // RESOURCE_EXHAUSTED where the disk is too full for anything new.
+  virtual absl::Status CheckRoom() = 0;
   // FAILED_PRECONDITION, naming what is missing, unless the whole tree under `root` is there and
   // sound.
   virtual absl::Status CheckTree(const std::string& root) = 0;

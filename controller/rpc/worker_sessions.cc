@@ -148,6 +148,7 @@ void WorkerSessions::OnMessage(uint64_t stream, const v1::WorkerMessage& message
       answer.mutable_heartbeat_answer()->set_sequence(message.heartbeat().sequence());
       Send(stream, std::move(answer));
       events_->Post(core::WorkerHeard{stream});
+      AskForLogsAgain(stream);
       break;
     }
     case v1::WorkerMessage::kOfferAnswer:
@@ -164,6 +165,9 @@ void WorkerSessions::OnMessage(uint64_t stream, const v1::WorkerMessage& message
       break;
     case v1::WorkerMessage::kFinished:
       OnFinished(stream, message.finished());
+      break;
+    case v1::WorkerMessage::kReadiness:
+      events_->Post(core::WorkerReadiness{stream, message.readiness().not_ready()});
       break;
     case v1::WorkerMessage::kDrain:
       events_->Post(core::WorkerDrains{
@@ -198,17 +202,53 @@ void WorkerSessions::OnLog(uint64_t stream, const v1::LogChunk& chunk) {
   const absl::StatusOr<int64_t> size =
       logs_->Append(chunk.attempt_id(), chunk.offset(), chunk.data());
   events_->Post(core::WorkerHeard{stream});
-  if (!size.ok()) {
-    spdlog::error("log of {}: {}", chunk.attempt_id(), std::string(size.status().message()));
+  if (absl::IsInvalidArgument(size.status())) {
     Close(stream, size.status());
     return;
   }
   {
     absl::MutexLock lock(&mutex_);
     log_senders_[chunk.attempt_id()] = stream;
+    if (size.ok() && *size >= chunk.offset()) {
+      if (gaps_.erase(chunk.attempt_id()) > 0) {
+        spdlog::info("log of {}: goes on at {}", chunk.attempt_id(), *size);
+      }
+      return;
+    }
+    // What is in flight behind a gap comes to nothing either: once is enough to say so.
+    if (!gaps_.insert(chunk.attempt_id()).second) return;
   }
-  // A hole: the worker is told at once from where to send again.
-  if (*size < chunk.offset()) AcknowledgeLog(chunk.attempt_id(), *size);
+  if (!size.ok()) {
+    // The worker keeps it. It is asked for it again with each heartbeat, so that a full disk is not
+    // tried all the time.
+    spdlog::error("log of {}: {}", chunk.attempt_id(), std::string(size.status().message()));
+    return;
+  }
+  AskForLogAgain(chunk.attempt_id(), *size);
+}
+
+void WorkerSessions::AskForLogsAgain(uint64_t stream) {
+  std::vector<std::string> wanted;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const std::string& attempt_id : gaps_) {
+      const auto sender = log_senders_.find(attempt_id);
+      if (sender != log_senders_.end() && sender->second == stream) wanted.push_back(attempt_id);
+    }
+  }
+  for (const std::string& attempt_id : wanted) AskForLogAgain(attempt_id, logs_->Size(attempt_id));
+}
+
+void WorkerSessions::AskForLogAgain(const std::string& attempt_id, int64_t size) {
+  v1::ControllerMessage ack;
+  ack.mutable_log_ack()->set_attempt_id(attempt_id);
+  ack.mutable_log_ack()->set_offset(size);
+  ack.mutable_log_ack()->set_again(true);
+  absl::MutexLock lock(&mutex_);
+  const auto sender = log_senders_.find(attempt_id);
+  if (sender == log_senders_.end()) return;
+  const auto session = sessions_.find(sender->second);
+  if (session != sessions_.end()) session->second.stream->Send(std::move(ack));
 }
 
 void WorkerSessions::AcknowledgeLog(const std::string& attempt_id, int64_t size) {
@@ -223,14 +263,18 @@ void WorkerSessions::AcknowledgeLog(const std::string& attempt_id, int64_t size)
 }
 
 void WorkerSessions::OnFinished(uint64_t stream, const v1::Finished& finished) {
+  // The worker forgets the log once this is acknowledged. With `again` it repeats the result too.
+  const absl::Status synced = logs_->Sync(finished.attempt_id());
+  const bool whole = synced.ok() && logs_->Size(finished.attempt_id()) >= finished.log_size();
   {
     absl::MutexLock lock(&mutex_);
+    if (!whole) {
+      log_senders_[finished.attempt_id()] = stream;
+      gaps_.insert(finished.attempt_id());
+      return;
+    }
     log_senders_.erase(finished.attempt_id());
-  }
-  // The worker forgets the log once this is acknowledged.
-  if (const absl::Status synced = logs_->Sync(finished.attempt_id()); !synced.ok()) {
-    Close(stream, synced);
-    return;
+    gaps_.erase(finished.attempt_id());
   }
   events_->Post(core::AttemptFinished{stream, wire::FromProto(finished)});
 }
@@ -258,8 +302,8 @@ void WorkerSessions::CarryOut(const core::SendHelloAnswer& effect) {
     v1::AttemptVerdict& proto = *answer.add_verdicts();
     proto.set_attempt_id(attempt_id);
     proto.set_verdict(ToProto(verdict));
-    // What is acknowledged is deleted there: it must not be in the page cache alone here.
-    const bool durable = verdict != core::Verdict::kAcknowledged || logs_->Sync(attempt_id).ok();
+    // What is before the offset is deleted there: it must not be in the page cache alone here.
+    const bool durable = logs_->Sync(attempt_id).ok();
     proto.set_log_offset(durable ? logs_->Size(attempt_id) : 0);
   }
   Send(effect.session, std::move(message));

@@ -10,6 +10,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "controller/core/effects.h"
@@ -63,6 +64,9 @@ class WorkerSessions : public StreamEvents {
   void Serve(grpc::ServerCompletionQueue* queue);
   void OnHello(uint64_t stream, const v1::Hello& hello);
   void OnLog(uint64_t stream, const v1::LogChunk& chunk);
+  // Asks for all that could not be taken, of the logs that this stream sends.
+  void AskForLogsAgain(uint64_t stream);
+  void AskForLogAgain(const std::string& attempt_id, int64_t size);
   void OnFinished(uint64_t stream, const v1::Finished& finished);
   void Send(uint64_t stream, v1::ControllerMessage message);
   void Close(uint64_t stream, const absl::Status& reason);
@@ -82,6 +86,7 @@ class WorkerSessions : public StreamEvents {
   absl::flat_hash_map<uint64_t, Session> sessions_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uint64_t, grpc::ServerCompletionQueue*> queue_of_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, uint64_t> log_senders_ ABSL_GUARDED_BY(mutex_);  // By attempt.
+  absl::flat_hash_set<std::string> gaps_ ABSL_GUARDED_BY(mutex_);  // Attempts: a piece is missing.
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status stop_reason_ ABSL_GUARDED_BY(mutex_);
 };

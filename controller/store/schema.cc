@@ -35,9 +35,11 @@ constexpr std::array<const char*, 1> kMigrations = {
 
 }  // namespace
 
+int SchemaVersion() { return static_cast<int>(kMigrations.size()); }
+
 absl::Status MigrateSchema(SQLite::Database& db) {
   const int found = db.execAndGet("PRAGMA user_version").getInt();
-  const int wanted = static_cast<int>(kMigrations.size());
+  const int wanted = SchemaVersion();
   if (found > wanted) {
     return absl::FailedPreconditionError(
         absl::StrCat("the store has schema version ", found,

@@ -6,6 +6,9 @@
 
 namespace manyarch::controller {
 
+// This program's.
+int SchemaVersion();
+
 // Brings the database to this program's schema, one version at a time, each in a transaction.
 // FAILED_PRECONDITION: a newer program has written it.
 absl::Status MigrateSchema(SQLite::Database& db);

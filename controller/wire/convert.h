@@ -34,6 +34,7 @@ v1::Job ToProto(const core::Job& job);
 v1::StoredJob ToStored(const core::Job& job);
 absl::StatusOr<core::Job> FromStored(const v1::StoredJob& stored, const v1::JobSpec& spec);
 
+core::Admission FromProto(v1::WorkerAdmission admission);
 core::WorkerDescription FromProto(const v1::WorkerDescription& description);
 v1::Worker ToProto(const core::Worker& worker);
 v1::StoredWorker ToStored(const core::Worker& worker);

@@ -31,6 +31,8 @@ core::Admission AdmissionFromProto(v1::WorkerAdmission admission) {
 
 }  // namespace
 
+core::Admission FromProto(v1::WorkerAdmission admission) { return AdmissionFromProto(admission); }
+
 core::WorkerDescription FromProto(const v1::WorkerDescription& description) {
   core::WorkerDescription value;
   value.id = description.id();
@@ -54,8 +56,16 @@ v1::Worker ToProto(const core::Worker& worker) {
   } else {
     proto.set_state(v1::WORKER_STATE_LOST);
   }
-  proto.set_admission(AdmissionToProto(worker.admission));
-  proto.set_admission_reason(worker.admission_reason);
+  // One that stops by itself is shown as draining, whatever else was decided.
+  proto.set_admission(worker.stopping ? v1::WORKER_ADMISSION_DRAINING
+                                      : AdmissionToProto(worker.admission));
+  if (worker.stopping) {
+    proto.set_admission_reason("the worker is stopping");
+  } else if (worker.admission == core::Admission::kSchedulable && !worker.not_ready.empty()) {
+    proto.set_admission_reason("takes nothing new for now: " + worker.not_ready);
+  } else {
+    proto.set_admission_reason(worker.admission_reason);
+  }
   for (const std::string& attempt : worker.occupied) proto.add_running(attempt);
   *proto.mutable_last_seen_at() = ToProto(worker.last_seen_at);
   return proto;

@@ -79,6 +79,9 @@ class FarmRig {
     }
     return Do(std::move(event));
   }
+  Lines Admit(const std::string& worker, Admission admission, const std::string& reason) {
+    return Do(SetAdmission{3, worker, admission, reason});
+  }
   // A build from offer to its verified image.
   void Build(uint64_t session, const std::string& attempt) {
     Accept(session, attempt);

@@ -181,6 +181,88 @@ TEST(Workers, ASecondWorkerWithTheSameIdIsRefused) {
   EXPECT_TRUE(std::holds_alternative<AttemptOffered>(rig.build("j1").attempts[0].state));
 }
 
+TEST(Admission, ACordonedWorkerGetsNothingNewUntilItIsUncordoned) {
+  FarmRig rig;
+  rig.Join("a", 1, {"linux/amd64"});
+  EXPECT_THAT(rig.Admit("a", Admission::kCordoned, "new disk"), ElementsAre("answer 3: a"));
+  rig.Submit("j1", FarmRig::Spec({"linux/amd64"}));
+  EXPECT_THAT(rig.last(), ElementsAre("answer 1: j1"));
+  EXPECT_THAT(rig.waiting("j1"), HasSubstr("a is cordoned (new disk)"));
+  // A reconnect changes nothing about it.
+  rig.Do(FarmRig::HelloOf("a", 2, {"linux/amd64"}));
+  EXPECT_THAT(rig.Admit("a", Admission::kSchedulable, ""),
+              ElementsAre("offer j1-amd64-1 to 2", "answer 3: a"));
+  EXPECT_THAT(rig.Admit("nobody", Admission::kCordoned, ""),
+              ElementsAre(HasSubstr("there is no worker 'nobody'")));
+}
+
+TEST(Admission, AWorkerThatBreaksJobsWhileOthersSucceedIsCordonedWithTheReason) {
+  FarmRig rig;
+  rig.Join("bad", 1, {"linux/amd64"});
+  rig.Join("good", 2, {"linux/arm64", "linux/amd64*"});
+  for (int i = 1; i <= 2; ++i) {
+    const std::string good = absl::StrCat("g", i);
+    rig.Submit(good, FarmRig::Spec({"linux/arm64"}, good));
+    rig.Build(2, good + "-arm64-1");
+    const std::string bad = absl::StrCat("b", i);
+    rig.Submit(bad, FarmRig::Spec({"linux/amd64"}, bad));
+    rig.Accept(1, bad + "-amd64-1");
+    rig.Fail(1, bad + "-amd64-1", FailureClass::kInfrastructure);
+    rig.Cancel(bad);
+  }
+  EXPECT_EQ(rig.farm().FindWorker("bad")->admission, Admission::kSchedulable);
+  rig.Submit("g3", FarmRig::Spec({"linux/arm64"}, "g3"));
+  rig.Build(2, "g3-arm64-1");
+  rig.Submit("b3", FarmRig::Spec({"linux/amd64"}, "b3"));
+  rig.Accept(1, "b3-amd64-1");
+  rig.Fail(1, "b3-amd64-1", FailureClass::kInfrastructure);
+  EXPECT_EQ(rig.farm().FindWorker("bad")->admission, Admission::kCordoned);
+  EXPECT_THAT(rig.farm().FindWorker("bad")->admission_reason, HasSubstr("it broke"));
+}
+
+TEST(Admission, ARegistryThatIsDownForAllCordonsNobody) {
+  FarmRig rig;
+  rig.Join("a", 1, {"linux/amd64"});
+  rig.Join("b", 2, {"linux/amd64"});
+  for (int i = 0; i < 10; ++i) {
+    const std::string job = absl::StrCat("j", i);
+    rig.Submit(job, FarmRig::Spec({"linux/amd64"}, job));
+    const uint64_t session = rig.last().back().back() == '1' ? 1 : 2;
+    rig.Accept(session, job + "-amd64-1");
+    rig.Fail(session, job + "-amd64-1", FailureClass::kInfrastructure);
+    rig.Cancel(job);
+  }
+  EXPECT_EQ(rig.farm().FindWorker("a")->admission, Admission::kSchedulable);
+  EXPECT_EQ(rig.farm().FindWorker("b")->admission, Admission::kSchedulable);
+}
+
+TEST(Admission, APoisonJobHitsThreeWorkersAtMostAndHealthyJobsGoOn) {
+  FarmRig rig;
+  for (uint64_t w = 1; w <= 5; ++w) rig.Join(absl::StrCat("w", w), w, {"linux/amd64"});
+  rig.Submit("poison", FarmRig::Spec({"linux/amd64"}, "poison"));
+  absl::btree_set<std::string> hit;
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    const Attempt& last = rig.build("poison").attempts.back();
+    hit.insert(last.worker);
+    const uint64_t session = static_cast<uint64_t>(last.worker[1] - '0');
+    rig.Accept(session, last.id);
+    // The worker dies and comes back without it.
+    rig.Do(WorkerGone{session});
+    WorkerHello hello = FarmRig::HelloOf(last.worker, session, {"linux/amd64"});
+    hello.incarnation = absl::StrCat("again ", attempt);
+    rig.Do(hello);
+  }
+  EXPECT_EQ(hit.size(), 3U);
+  const auto* failed = std::get_if<JobFailed>(&rig.job("poison").state);
+  ASSERT_NE(failed, nullptr);
+  EXPECT_EQ(failed->failure.cls, FailureClass::kLost);
+  EXPECT_THAT(failed->failure.message,
+              AllOf(HasSubstr("gave up after 3 attempts"), HasSubstr("attempt 1 on w"),
+                    HasSubstr("attempt 3 on w")));
+  rig.Submit("healthy", FarmRig::Spec({"linux/amd64"}, "healthy"));
+  EXPECT_THAT(rig.last(), Contains(HasSubstr("offer healthy-amd64-1")));
+}
+
 TEST(Restart, RunningAttemptsWaitForTheirWorkersAndAreNotBuiltAgain) {
   FarmRig before;
   before.Join("a", 1, {"linux/amd64"});
