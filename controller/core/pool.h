@@ -2,6 +2,7 @@
 // them.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -80,7 +81,7 @@ class WorkerPool {
 
   absl::btree_map<std::string, Worker> workers_;
   absl::btree_map<std::string, Indexed> indexed_;
-  absl::btree_map<Place, ByMode> by_place_;
+  std::map<Place, ByMode> by_place_;  // ListsOf needs addresses that stay.
 };
 
 }  // namespace manyarch::controller::core
