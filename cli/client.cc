@@ -24,7 +24,9 @@ std::shared_ptr<grpc::Channel> Dial(const std::string& address) {
   args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   args.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
-  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 200);
+  // This one also bounds an attempt to connect. Nobody polls while a caller sleeps between calls,
+  // so with little time connections that were made would count as too late.
+  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
   // http_proxy in the environment is for the web: a controller on this machine is no part of it.
   if (absl::StartsWith(address, "127.") || absl::StartsWith(address, "localhost:") ||
