@@ -27,12 +27,18 @@ function(manyarch_library name)
   target_include_directories(manyarch_${name} PUBLIC ${CMAKE_SOURCE_DIR})
 endfunction()
 
+# What the sanitizer builds build: the tests that need no other program.
+add_custom_target(unit_tests)
+
 # manyarch_test(<name> SRCS a_test.cc DEPS x LABELS unit [ARGS ...] [TIMEOUT s]): one test binary, one ctest entry.
 function(manyarch_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SRCS;DEPS;LABELS;ARGS" ${ARGN})
   add_executable(${name} ${ARG_SRCS})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gtest GTest::gmock GTest::gtest_main manyarch_options)
   add_test(NAME ${name} COMMAND ${name} ${ARG_ARGS})
+  if(ARG_LABELS MATCHES "unit|sim")
+    add_dependencies(unit_tests ${name})
+  endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()

@@ -25,11 +25,11 @@ if command -v ccache >/dev/null; then
   export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 fi
 
-build() {  # PRESET
+build() {  # PRESET [TARGET]
   step "Build: $1"
   cmake --preset "$1" "${launcher[@]}" >"build-$1.log" 2>&1 || { cat "build-$1.log"; rm -f "build-$1.log"; exit 1; }
   rm -f "build-$1.log"
-  cmake --build "build/$1" -- --quiet
+  cmake --build "build/$1" --target "${2:-all}" -- --quiet
 }
 
 failed=()
@@ -46,9 +46,9 @@ if [ $# -gt 0 ]; then
   exit "${#failed[@]}"
 fi
 
-build asan
+build asan unit_tests
 run asan -L 'unit|sim'
-build tsan
+build tsan unit_tests
 # gcc's thread sanitizer needs address space laid out in its way; newer kernels spread it wider.
 run tsan -L 'unit|sim' -R 'core|loop|sim'
 # The whole at last, so that its closing lines are the last ones.

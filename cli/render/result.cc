@@ -1,9 +1,11 @@
 #include "cli/render/result.h"
 
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "cli/render/table.h"
 #include "cli/render/words.h"
 
@@ -37,8 +39,17 @@ std::string BuildFailureText(const v1::Job& job, const v1::Build& build) {
     absl::StrAppend(&text, "  | ", SafeLine(line), "\n");
   }
   // Not twice, where the program's own last line says it already.
+  const auto said = [&](const std::string& message) {
+    return !detail.last_lines().empty() && absl::EndsWith(*detail.last_lines().rbegin(), message);
+  };
   const std::string message = MessageWithout(failure.message(), platform);
-  if (detail.last_lines().empty() || !absl::EndsWith(*detail.last_lines().rbegin(), message)) {
+  const std::pair<std::string, std::string> all =
+      absl::StrSplit(failure.message(), absl::MaxSplits(", all: ", 1));
+  const std::string each = MessageWithout(all.second, platform);
+  if (absl::StartsWith(message, "gave up after ") && !each.empty()) {
+    absl::StrAppend(&text, "  ", all.first, said(each) ? "" : ", all: ", said(each) ? "" : each,
+                    "\n");
+  } else if (!said(message)) {
     absl::StrAppend(&text, "  ", message, "\n");
   }
   if (attempt != nullptr) {
@@ -75,7 +86,7 @@ std::string FailureText(const v1::Job& job) {
     case v1::JOB_STATE_SUPERSEDED:
       return absl::StrCat(
           "job ", job.id(), " was superseded: ",
-          SafeLine(job.status_reason().empty() ? "a job submitted later has written its tag"
+          SafeLine(job.status_reason().empty() ? "a job submitted later has claimed its tag"
                                                : job.status_reason()),
           "\n");
     case v1::JOB_STATE_CANCELLED:

@@ -40,6 +40,20 @@ TEST(FailureText, SaysNothingTwice) {
             "  The whole log: manyarch logs j1 --platform linux/arm64\n");
 }
 
+TEST(FailureText, WhatAllAttemptsCameToIsSaidOnce) {
+  auto job = FromText<v1::Job>(kFailedJob);
+  v1::Failure& failure = *job.mutable_builds(1)->mutable_failure();
+  failure.clear_last_lines();
+  failure.set_message("gave up after 3 attempts, all: linux/arm64: exit status 2");
+  *job.mutable_failure() = failure;
+  const std::string head = "linux/arm64 failed on small (emulated)\n  step: STEP 3/4: RUN make\n";
+  const std::string tail = "  The whole log: manyarch logs j1 --platform linux/arm64\n";
+  EXPECT_EQ(FailureText(job), head + "  gave up after 3 attempts, all: exit status 2\n" + tail);
+  failure.add_last_lines("Error: exit status 2");
+  EXPECT_EQ(FailureText(job),
+            head + "  | Error: exit status 2\n  gave up after 3 attempts\n" + tail);
+}
+
 TEST(FailureText, AJobThatNoWorkerTookHasNoLog) {
   const auto job = FromText<v1::Job>(R"(id: "j2" state: JOB_STATE_FAILED
       failure { class: FAILURE_CLASS_UNSCHEDULABLE message: "no worker offers linux/s390x" }
@@ -53,7 +67,7 @@ TEST(FailureText, SaysWhyACancelledOrSupersededJobEnded) {
                                              failure { message: "interrupted" })")),
             "job j3 was cancelled: interrupted\n");
   EXPECT_EQ(FailureText(FromText<v1::Job>(R"(id: "j3" state: JOB_STATE_SUPERSEDED)")),
-            "job j3 was superseded: a job submitted later has written its tag\n");
+            "job j3 was superseded: a job submitted later has claimed its tag\n");
   EXPECT_EQ(FailureText(FromText<v1::Job>(kSucceededJob)), "");
 }
 

@@ -106,6 +106,16 @@ TEST_F(ContentStoreTest, HostileAndIncompleteTreesAreRefusedByName) {
               HasSubstr("not a Directory"));
 }
 
+TEST_F(ContentStoreTest, SizesThatOverflowAreRefused) {
+  v1::Directory root = DirectoryWith("a", Put("x").ToString());
+  *root.add_files() = root.files(0);
+  root.mutable_files(1)->set_name("b");
+  root.mutable_files(1)->set_size(INT64_MAX);
+  EXPECT_THAT(store_->CheckTree(Put(root)).message(), HasSubstr("larger than"));
+  root.mutable_files(1)->set_size(-1);
+  EXPECT_THAT(store_->CheckTree(Put(root)).message(), HasSubstr("larger than"));
+}
+
 TEST_F(ContentStoreTest, ATreeThatIsTooDeepIsRefused) {
   Digest digest = Put(v1::Directory());
   for (int i = 0; i < 200; ++i) {

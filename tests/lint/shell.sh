@@ -7,5 +7,5 @@
 set -euo pipefail
 # shellcheck source=tests/lint/files.sh
 . "$(dirname "$0")/files.sh"
-project_files '*.sh' '.ci/run' |
+project_files '*.sh' '.ci/run' 'tests/e2e/chaos' |
   xargs -r shellcheck --severity=warning --shell=bash -e SC2034,SC2154,SC2119,SC2120,SC2054,SC1091
