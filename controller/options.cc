@@ -74,9 +74,10 @@ std::optional<int> ParseOptions(int argc, char** argv, Options* options) {
   app.add_option("--lost-after", texts.lost_after,
                  "a worker silent for this long is lost, and its builds start elsewhere")
       ->capture_default_str();
-  app.add_option("--min-free", texts.min_free,
-                 "with less of the state directory's disk free, jobs and contexts are refused; with "
-                 "half of\nthat, logs stay with their workers: 5%, 1GiB, or the lesser one of both")
+  app.add_option(
+         "--min-free", texts.min_free,
+         "with less of the state directory's disk free, jobs and contexts are refused; with "
+         "half of\nthat, logs stay with their workers: 5%, 1GiB, or the lesser one of both")
       ->capture_default_str();
   app.add_option("--log-level", options->log_level, "trace, debug, info, warn, error or off")
       ->capture_default_str();

@@ -7,6 +7,7 @@
 #include "common/base/ids.h"
 #include "common/base/platform.h"
 #include "common/base/status_macros.h"
+#include "common/os/failpoint.h"
 #include "spdlog/spdlog.h"
 #include "worker/link/wire.h"
 
@@ -39,13 +40,14 @@ absl::Status Agent::Run() {
   link::Identity identity{options_.description, absl::StrCat(absl::Hex(RandomBits()))};
   link_ = std::make_unique<link::Link>(options_.controller, std::move(identity),
                                        [this](core::Event event) { Post(std::move(event)); });
-  for (const core::FinishedAttempt& f : restored) {
+  for (core::FinishedAttempt& f : restored) {
     spdlog::info("attempt {}: its result is still to be acknowledged", f.attempt_id);
     auto log = link::LogSpool::Open(state_->LogPath(f.attempt_id), options_.log_spool_limit);
     if (log.ok()) {
       link_->AddLog(f.attempt_id, *std::move(log));
     } else {
       spdlog::error("attempt {}: {}; its log is lost", f.attempt_id, Text(log.status()));
+      f.log_size = 0;
     }
   }
   slots_ =
@@ -92,6 +94,7 @@ void Agent::Do(const core::DropConnection& e) {
 void Agent::Do(const core::SendOfferAnswer& e) {
   if (!e.accepted) spdlog::warn("attempt {} is refused: {}", e.attempt_id, e.reason);
   link_->Do(e);
+  MANYARCH_FAILPOINT("worker/after-answer");
 }
 
 void Agent::Do(const core::StartAttempt& e) {
@@ -109,7 +112,9 @@ void Agent::Do(const core::StartAttempt& e) {
 absl::Status Agent::Start(const core::StartAttempt& e) {
   AttemptContext attempt;
   if (!attempt.offer.ParseFromString(e.order)) return absl::InternalError("the order is garbled");
+  MANYARCH_FAILPOINT("worker/before-order");
   MA_RETURN_IF_ERROR(state_->AddAttempt(attempt.offer));
+  MANYARCH_FAILPOINT("worker/after-order");
   MA_ASSIGN_OR_RETURN(
       std::shared_ptr<link::LogSpool> log,
       link::LogSpool::Open(state_->LogPath(e.attempt_id), options_.log_spool_limit));
@@ -131,17 +136,21 @@ void Agent::Do(const core::StopAttempt& e) {
 
 void Agent::Do(const core::KeepResult& e) {
   NarrateResult(e.finished);
+  MANYARCH_FAILPOINT("worker/before-result");
   if (const absl::Status status = state_->KeepResult(e.finished); !status.ok()) {
     spdlog::error("attempt {}: its result would not survive a restart of this worker: {}",
                   e.finished.attempt_id, Text(status));
   }
+  MANYARCH_FAILPOINT("worker/after-result");
 }
 
 void Agent::Do(const core::ForgetAttempt& e) {
+  MANYARCH_FAILPOINT("worker/before-forget");
   link_->RemoveLog(e.attempt_id);
   if (const absl::Status status = state_->Forget(e.attempt_id); !status.ok()) {
     spdlog::error("removing what attempt {} left: {}", e.attempt_id, Text(status));
   }
+  MANYARCH_FAILPOINT("worker/after-forget");
 }
 
 void Agent::Do(const core::Exit&) { exit_ = true; }

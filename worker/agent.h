@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -44,6 +45,8 @@ class Agent {
   void Drain() { Post(core::DrainRequested{}); }
   // Stop what runs, give it back, end.
   void HandBack() { Post(core::HandBackRequested{}); }
+  // Why nothing new is to be taken for now; empty: it is again.
+  void SetNotReady(std::string why) { Post(core::ReadinessChanged{std::move(why)}); }
 
  private:
   void Post(core::Event event);

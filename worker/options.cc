@@ -26,6 +26,7 @@ struct Texts {  // As given; checked afterwards, so that the messages are ours.
   std::string isolation = "auto";
   std::string drain_timeout = "6h";
   std::string max_offline = "2h";
+  std::string min_free = "5%,2GiB";
 };
 
 absl::Status Interpret(const Texts& texts, Options* options) {
@@ -49,6 +50,7 @@ absl::Status Interpret(const Texts& texts, Options* options) {
   MA_ASSIGN_OR_RETURN(options->drain_timeout,
                       ParseDurationFlag("--drain-timeout", texts.drain_timeout));
   MA_ASSIGN_OR_RETURN(options->max_offline, ParseDurationFlag("--max-offline", texts.max_offline));
+  MA_ASSIGN_OR_RETURN(options->min_free, ParseMinFreeFlag("--min-free", texts.min_free));
   return absl::OkStatus();
 }
 
@@ -90,6 +92,11 @@ std::optional<int> ParseOptions(int argc, char** argv, Options* options) {
   app.add_option("--max-offline", texts.max_offline,
                  "cut off from the controller for this long, running builds are stopped")
       ->capture_default_str();
+  app.add_option("--min-free", texts.min_free,
+                 "with less of the state directory's disk free, caches are given up and nothing "
+                 "new is\ntaken: 5%, 2GiB, or the lesser one of both")
+      ->capture_default_str();
+  app.add_option("--log-spool-limit", options->log_spool_limit)->group("");  // For tests.
   app.add_option("--log-level", options->log_level, "trace, debug, info, warn, error or off")
       ->capture_default_str();
   app.set_config("--config", "",

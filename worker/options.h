@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "common/base/platform.h"
+#include "common/os/disk.h"
 #include "worker/platform/buildah_info.h"
 
 namespace manyarch::worker {
@@ -21,7 +22,9 @@ struct Options {
   IsolationChoice isolation = IsolationChoice::kAuto;
   absl::Duration drain_timeout = absl::Hours(6);
   absl::Duration max_offline = absl::Hours(2);
-  std::vector<Platform> platforms;  // Empty: all that are found.
+  std::vector<Platform> platforms;              // Empty: all that are found.
+  MinFree min_free;                             // Of the state directory's disk.
+  int64_t log_spool_limit = int64_t{64} << 20;  // Bytes of one log that the controller lacks.
   std::string log_level = "info";
 };
 

@@ -17,6 +17,7 @@
 #include "worker/agent.h"
 #include "worker/build/attempt_runner.h"
 #include "worker/cache/content_source.h"
+#include "worker/disk_watch.h"
 #include "worker/link/content_client.h"
 #include "worker/platform/platform_probe.h"
 #include "worker/state_dir.h"
@@ -145,6 +146,7 @@ absl::Status RunWorker(const Options& options) {
         "this machine runs none of the platforms asked for; see above for why, and correct "
         "--platforms");
   }
+  agent_options.log_spool_limit = options.log_spool_limit;
   agent_options.config.slots = options.slots;
   agent_options.config.max_offline = options.max_offline;
   agent_options.config.drain_timeout = options.drain_timeout;
@@ -153,9 +155,20 @@ absl::Status RunWorker(const Options& options) {
   AttemptRunner::Options runner_options;
   runner_options.state_dir = state->path();
   runner_options.buildah = std::move(buildah);
+  runner_options.min_free = options.min_free;
+  runner_options.platform_works = [](const Platform& platform, const std::string& scratch) {
+    const absl::StatusOr<ProbeResult> now = ProbePlatforms(scratch);
+    return !now.ok() ||
+           std::any_of(now->offered.begin(), now->offered.end(),
+                       [&](const FoundPlatform& found) { return found.platform == platform; });
+  };
   MA_ASSIGN_OR_RETURN(const std::unique_ptr<AttemptRunner> runner,
                       AttemptRunner::Create(std::move(runner_options), &content));
   Agent agent(std::move(agent_options), state.get(), runner.get());
+  DiskWatch disk(options.min_free,
+                 {.look = [&] { return DiskSpaceAt(state->path()); },
+                  .make_room = [&](int64_t wanted_free) { runner->MakeRoom(wanted_free); },
+                  .tell = [&](std::string why) { agent.SetNotReady(std::move(why)); }});
   SignalThread signals(&agent);
   return agent.Run();
 }

@@ -16,6 +16,7 @@ namespace manyarch::controller {
 
 namespace {
 
+constexpr absl::Duration kPauseAfterFailure = absl::Seconds(1);
 constexpr size_t kMostOpen = 512;  // Files kept open between pieces.
 
 absl::Status ErrnoStatus(absl::string_view doing, const std::string& path) {
@@ -205,7 +206,14 @@ void LogStore::RunSyncer() {
       if (!log.ok() || *log == nullptr) continue;
       int64_t durable = 0;
       // On an error nothing is acknowledged, and the worker keeps its copy.
-      if (SyncLog(attempt_id, **log, &durable).ok()) on_durable_(attempt_id, durable);
+      if (SyncLog(attempt_id, **log, &durable).ok()) {
+        on_durable_(attempt_id, durable);
+        continue;
+      }
+      absl::MutexLock lock(&mutex_);
+      dirty_.insert(attempt_id);
+      mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kPauseAfterFailure);
+      if (stopping_) return;
     }
   }
 }

@@ -67,17 +67,14 @@ void WorkerSessions::Start() {
 }
 
 void WorkerSessions::AcceptOn(grpc::ServerCompletionQueue* queue) {
-  SessionStream* stream = nullptr;
-  {
-    absl::MutexLock lock(&mutex_);
-    if (stopping_) return;
-    const uint64_t id = ++last_id_;
-    Session& session = sessions_[id];
-    session.stream = std::make_unique<SessionStream>(id, &service_, queue, this);
-    queue_of_[id] = queue;
-    stream = session.stream.get();
-  }
-  stream->Request();
+  // Under the lock, so that Stop sees either the session or nothing of it.
+  absl::MutexLock lock(&mutex_);
+  if (stopping_) return;
+  const uint64_t id = ++last_id_;
+  Session& session = sessions_[id];
+  session.stream = std::make_unique<SessionStream>(id, &service_, queue, this);
+  queue_of_[id] = queue;
+  session.stream->Request();
 }
 
 void WorkerSessions::Serve(grpc::ServerCompletionQueue* queue) {
@@ -99,6 +96,13 @@ void WorkerSessions::CloseAll(const absl::Status& reason, bool for_good) {
 }
 
 void WorkerSessions::Stop() {
+  {
+    // An operation must not be started on a queue that is shut down: every stream is let go first.
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    const auto gone = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return sessions_.empty(); };
+    if (!threads_.empty()) mutex_.Await(absl::Condition(&gone));
+  }
   for (const auto& queue : queues_) queue->Shutdown();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
@@ -123,6 +127,10 @@ void WorkerSessions::OnReleased(uint64_t stream) {
   const auto it = sessions_.find(stream);
   if (it == sessions_.end()) return;
   released = std::move(it->second.stream);
+  for (const std::string& attempt_id : it->second.attempts) {
+    const auto sender = log_senders_.find(attempt_id);
+    if (sender != log_senders_.end() && sender->second == stream) log_senders_.erase(sender);
+  }
   sessions_.erase(it);
   queue_of_.erase(stream);
 }
@@ -189,6 +197,12 @@ void WorkerSessions::OnHello(uint64_t stream, const v1::Hello& hello) {
     absl::MutexLock lock(&mutex_);
     Session& session = sessions_.at(stream);
     session.greeted = true;
+    for (const v1::RunningAttempt& running : hello.running()) {
+      session.attempts.insert(running.attempt_id());
+    }
+    for (const v1::Finished& finished : hello.finished()) {
+      session.attempts.insert(finished.attempt_id());
+    }
     peer = session.stream->peer();
   }
   spdlog::info("worker {} ({}) says hello from {}: {} running, {} finished", hello.worker().name(),
@@ -198,7 +212,23 @@ void WorkerSessions::OnHello(uint64_t stream, const v1::Hello& hello) {
   events_->Post(std::move(event));
 }
 
+bool WorkerSessions::MaySendLog(uint64_t stream, const std::string& attempt_id) {
+  absl::MutexLock lock(&mutex_);
+  const auto it = sessions_.find(stream);
+  if (it == sessions_.end() || !it->second.admitted || !it->second.attempts.contains(attempt_id)) {
+    return false;
+  }
+  log_senders_[attempt_id] = stream;
+  return true;
+}
+
 void WorkerSessions::OnLog(uint64_t stream, const v1::LogChunk& chunk) {
+  if (!MaySendLog(stream, chunk.attempt_id())) {
+    Close(stream,
+          absl::InvalidArgumentError(absl::StrCat("a log of ", chunk.attempt_id(),
+                                                  " was sent, which this worker does not run")));
+    return;
+  }
   const absl::StatusOr<int64_t> size =
       logs_->Append(chunk.attempt_id(), chunk.offset(), chunk.data());
   events_->Post(core::WorkerHeard{stream});
@@ -208,7 +238,6 @@ void WorkerSessions::OnLog(uint64_t stream, const v1::LogChunk& chunk) {
   }
   {
     absl::MutexLock lock(&mutex_);
-    log_senders_[chunk.attempt_id()] = stream;
     if (size.ok() && *size >= chunk.offset()) {
       if (gaps_.erase(chunk.attempt_id()) > 0) {
         spdlog::info("log of {}: goes on at {}", chunk.attempt_id(), *size);
@@ -306,6 +335,11 @@ void WorkerSessions::CarryOut(const core::SendHelloAnswer& effect) {
     const bool durable = logs_->Sync(attempt_id).ok();
     proto.set_log_offset(durable ? logs_->Size(attempt_id) : 0);
   }
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto it = sessions_.find(effect.session);
+    if (it != sessions_.end()) it->second.admitted = true;
+  }
   Send(effect.session, std::move(message));
 }
 
@@ -322,6 +356,11 @@ void WorkerSessions::CarryOut(const core::SendOffer& effect) {
   offer.set_repository(repository);
   *offer.mutable_timeout() = wire::ToProto(effect.spec->build_timeout);
   *offer.mutable_registry() = registry_->AccessFor(repository);
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto it = sessions_.find(effect.session);
+    if (it != sessions_.end()) it->second.attempts.insert(effect.attempt_id);
+  }
   Send(effect.session, std::move(message));
 }
 

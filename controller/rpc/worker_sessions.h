@@ -52,7 +52,9 @@ class WorkerSessions : public StreamEvents {
  private:
   struct Session {
     std::unique_ptr<SessionStream> stream;
-    bool greeted = false;  // Its Hello has come.
+    bool greeted = false;   // Its Hello has come.
+    bool admitted = false;  // Its Hello was answered: the core knows it as this worker's session.
+    absl::flat_hash_set<std::string> attempts;  // Those it may write logs of.
   };
 
   void OnOpened(uint64_t stream) override;
@@ -71,6 +73,8 @@ class WorkerSessions : public StreamEvents {
   void Send(uint64_t stream, v1::ControllerMessage message);
   void Close(uint64_t stream, const absl::Status& reason);
   bool Greeted(uint64_t stream);
+  // Whether this session runs the attempt; from then on its log's acknowledgements go there.
+  bool MaySendLog(uint64_t stream, const std::string& attempt_id);
 
   const SessionOptions options_;
   EventPort* const events_;

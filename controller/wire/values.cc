@@ -122,6 +122,7 @@ core::WorkerHello FromProto(const v1::Hello& hello, uint64_t session) {
     value.finished.push_back(FromProto(finished));
   }
   value.draining = hello.draining();
+  value.not_ready = hello.not_ready();
   return value;
 }
 

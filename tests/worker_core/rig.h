@@ -28,7 +28,8 @@ inline std::string Show(const SendHello& e) {
   for (const auto& r : e.running) parts.push_back(absl::StrCat(r.attempt_id, ":", Show(r.phase)));
   for (const auto& f : e.finished) parts.push_back(Show(f));
   return absl::StrCat("hello ", e.connection, " [", absl::StrJoin(parts, " "), "]",
-                      e.draining ? " draining" : "");
+                      e.draining ? " draining" : "",
+                      e.not_ready.empty() ? "" : absl::StrCat(" not ready: ", e.not_ready));
 }
 inline std::string Show(const SendHeartbeat& e) { return absl::StrCat("heartbeat ", e.sequence); }
 inline std::string Show(const SendOfferAnswer& e) {
@@ -44,11 +45,14 @@ inline std::string Show(const SendFinished& e) {
 inline std::string Show(const SendDrain& e) {
   return absl::StrCat("drain [", absl::StrJoin(e.hand_back, " "), "]");
 }
+inline std::string Show(const SendReadiness& e) {
+  return e.not_ready.empty() ? "ready" : absl::StrCat("not ready: ", e.not_ready);
+}
 inline std::string Show(const ResumeLog& e) {
   return absl::StrCat("log ", e.attempt_id, " from ", e.offset);
 }
 inline std::string Show(const AckLog& e) {
-  return absl::StrCat("log ", e.attempt_id, " acked ", e.offset);
+  return absl::StrCat("log ", e.attempt_id, " acked ", e.offset, e.again ? " again" : "");
 }
 inline std::string Show(const StartAttempt& e) {
   return absl::StrCat("start ", e.attempt_id, " in ", e.slot);

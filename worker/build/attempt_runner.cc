@@ -3,15 +3,20 @@
 #include <spdlog/spdlog.h>
 #include <sys/mount.h>
 
+#include <atomic>
 #include <filesystem>
+#include <set>
 #include <system_error>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "absl/synchronization/mutex.h"
 #include "common/base/digest.h"
 #include "common/base/status_macros.h"
 #include "common/os/cgroups.h"
@@ -72,8 +77,9 @@ class Runner : public AttemptRunner {
     // At the top, so that none has a parent that would have to be kept, or removed at the right
     // moment.
     const std::string cgroup = cgroup_prefix_ + attempt.offer.attempt_id();
-    ImageStore store(options_.buildah, StoreDir(attempt), options_.store_limit_bytes);
-    const AttemptTools tools = {options_.buildah, *cache_, content_};
+    const SlotUse use(this, attempt.slot);
+    ImageStore store = StoreAt(StoreDir(attempt));
+    const AttemptTools tools = {options_.buildah, *cache_, content_, options_.platform_works};
     v1::Finished result =
         Attempt(attempt.offer, tools, store.paths(), work, "/" + cgroup, observer, stop).Run();
     // A failure here does not change what the attempt has come to.
@@ -83,6 +89,30 @@ class Runner : public AttemptRunner {
     Warn("after an attempt", RemoveCgroup(cgroup));
     Warn("after an attempt", cache_->Prune(options_.cache_limit_bytes));
     return result;
+  }
+
+  void MakeRoom(int64_t wanted_free) override {
+    // Before that, stores may have working containers and mounts in them.
+    if (!cleaned_up_) return;
+    const auto missing = [&] {
+      const auto disk = DiskSpaceAt(options_.state_dir);
+      return disk.ok() ? wanted_free - disk->free : 0;
+    };
+    Warn("making room on the disk", cache_->Free(missing()));
+    const WorkPaths work(options_.state_dir + "/making-room");
+    for (const std::string& dir : DirectoriesIn(options_.state_dir + "/slots")) {
+      int slot = 0;
+      if (missing() <= 0) break;
+      if (!absl::SimpleAtoi(fs::path(dir).filename().string(), &slot) || !TryTake(slot)) continue;
+      for (const std::string& store : DirectoriesIn(dir)) {
+        const absl::Status prepared = PrepareCleaning(work);
+        // A disk so full that buildah cannot run: the store is a cache.
+        Warn("making room on the disk",
+             prepared.ok() ? StoreAt(store).MakeRoom(work, wanted_free) : RemoveTree(store));
+      }
+      Release(slot);
+    }
+    Warn("making room on the disk", RemoveTree(work.dir));
   }
 
   absl::Status CleanUpAll(const std::string& attempts_dir) override {
@@ -98,21 +128,57 @@ class Runner : public AttemptRunner {
       result.Update(RemoveTree(dir + kWork));
     }
     const WorkPaths work(options_.state_dir + "/cleaning");
-    MA_RETURN_IF_ERROR(RemoveTree(work.dir));
-    MA_RETURN_IF_ERROR(MakeDirs(work.tmp()));
-    MA_RETURN_IF_ERROR(WriteFileAtomic(work.registries_conf(), RegistriesConf({}), 0600));
+    MA_RETURN_IF_ERROR(PrepareCleaning(work));
     for (const std::string& slot : DirectoriesIn(options_.state_dir + "/slots")) {
       for (const std::string& dir : DirectoriesIn(slot)) {
-        ImageStore store(options_.buildah, dir, options_.store_limit_bytes);
+        ImageStore store = StoreAt(dir);
         result.Update(store.RemoveContainers(work));
       }
     }
     result.Update(RemoveTree(work.dir));
     result.Update(RemoveCgroupsNamed(cgroup_prefix_));
+    cleaned_up_ = true;
     return Annotate(result, "removing what earlier attempts have left");
   }
 
  private:
+  // Holds a slot for as long as an attempt runs in it.
+  class SlotUse {
+   public:
+    SlotUse(Runner* runner, int slot) : runner_(runner), slot_(slot) {
+      absl::MutexLock lock(&runner_->mutex_);
+      while (!runner_->taken_.insert(slot_).second) runner_->released_.Wait(&runner_->mutex_);
+    }
+    ~SlotUse() { runner_->Release(slot_); }
+    SlotUse(const SlotUse&) = delete;
+    SlotUse& operator=(const SlotUse&) = delete;
+
+   private:
+    Runner* const runner_;
+    const int slot_;
+  };
+
+  bool TryTake(int slot) {
+    absl::MutexLock lock(&mutex_);
+    return taken_.insert(slot).second;
+  }
+  void Release(int slot) {
+    absl::MutexLock lock(&mutex_);
+    taken_.erase(slot);
+    released_.SignalAll();
+  }
+
+  ImageStore StoreAt(const std::string& dir) const {
+    return ImageStore(options_.buildah, dir, options_.store_limit_bytes, options_.min_free);
+  }
+
+  // What buildah needs to work on a store without an attempt.
+  static absl::Status PrepareCleaning(const WorkPaths& work) {
+    MA_RETURN_IF_ERROR(RemoveTree(work.dir));
+    MA_RETURN_IF_ERROR(MakeDirs(work.tmp()));
+    return WriteFileAtomic(work.registries_conf(), RegistriesConf({}), 0600);
+  }
+
   // One for each slot and platform; see StorePaths.
   std::string StoreDir(const AttemptContext& attempt) const {
     const v1::Platform& p = attempt.offer.platform();
@@ -124,6 +190,11 @@ class Runner : public AttemptRunner {
   ContentSource& content_;
   const std::unique_ptr<ContentCache> cache_;
   const std::string cgroup_prefix_;
+  std::atomic<bool> cleaned_up_ = false;
+
+  absl::Mutex mutex_;
+  absl::CondVar released_;
+  std::set<int> taken_ ABSL_GUARDED_BY(mutex_);  // Slots whose stores are in use.
 };
 
 }  // namespace

@@ -1,12 +1,15 @@
 // One attempt: context -> buildah build -> buildah push -> the result.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/base/platform.h"
+#include "common/os/disk.h"
 #include "common/os/stop_token.h"
 #include "manyarch/v1/types.pb.h"
 #include "manyarch/v1/worker.pb.h"
@@ -38,11 +41,16 @@ class AttemptObserver {
 // different slots. The thread that calls Run must live until it returns.
 class AttemptRunner {
  public:
+  // Whether this machine runs programs of the platform now; may use and leave the directory.
+  using PlatformWorks = std::function<bool(const Platform& platform, const std::string& scratch)>;
+
   struct Options {
     std::string state_dir;
     BuildahInfo buildah;                            // Found by DetectBuildah.
     int64_t cache_limit_bytes = int64_t{10} << 30;  // Of the content cache.
     int64_t store_limit_bytes = int64_t{20} << 30;  // Of each slot's image store.
+    MinFree min_free;                               // Of the disk that holds state_dir.
+    PlatformWorks platform_works;                   // Empty: they do.
   };
 
   // Makes the directories it needs. `content` must outlive the runner.
@@ -56,6 +64,12 @@ class AttemptRunner {
   // in. Never throws, never fails otherwise: what went wrong is in the failure.
   virtual v1::Finished Run(const AttemptContext& attempt, AttemptObserver& observer,
                            const StopToken& stop) = 0;
+
+  // Gives up cached content, layers and base images, what was used least lately first, until
+  // `wanted_free` bytes of the disk are free or nothing is left to give up. Slots in which an
+  // attempt runs keep theirs; one that starts meanwhile waits. To be called by one thread, of any
+  // kind.
+  virtual void MakeRoom(int64_t /*wanted_free*/) {}
 
   // To be called once, at start, before the first Run: removes what attempts of a killed worker
   // have left (working containers, mounts, cgroups, temporary files, credentials). `attempts_dir`

@@ -1,7 +1,6 @@
 #include "worker/build/image_store.h"
 
 #include <spdlog/spdlog.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -45,10 +44,11 @@ std::map<std::string, std::string> OwnEnvironment() {
   return result;
 }
 
-ImageStore::ImageStore(BuildahInfo buildah, std::string dir, int64_t limit_bytes)
+ImageStore::ImageStore(BuildahInfo buildah, std::string dir, int64_t limit_bytes, MinFree min_free)
     : buildah_(std::move(buildah)),
       dir_(std::move(dir)),
       limit_bytes_(limit_bytes),
+      min_free_(min_free),
       paths_{dir_ + "/root", dir_ + "/runroot"} {}
 
 absl::Status ImageStore::RunBuildah(const std::vector<std::string>& argv, const WorkPaths& work) {
@@ -68,8 +68,9 @@ bool ImageStore::HasContainers() const {
 }
 
 bool ImageStore::TooBig() const {
-  struct statvfs disk = {};
-  if (statvfs(dir_.c_str(), &disk) == 0 && disk.f_bavail < disk.f_blocks / 20) return true;
+  if (const auto disk = DiskSpaceAt(dir_); disk.ok() && disk->free < min_free_.Of(*disk)) {
+    return true;
+  }
   int64_t total = 0;
   const auto layers = nlohmann::json::parse(ReadIndex(paths_.root, "layers"), nullptr,
                                             /*allow_exceptions=*/false);
@@ -95,6 +96,19 @@ absl::Status ImageStore::Prune(const WorkPaths& work) {
   for (const worker::Prune what : {worker::Prune::kCachedLayers, worker::Prune::kEverything}) {
     if (!TooBig()) return absl::OkStatus();
     MA_RETURN_IF_ERROR(RunBuildah(PruneArgv(buildah_, paths_, what), work));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ImageStore::MakeRoom(const WorkPaths& work, int64_t wanted_free) {
+  for (const worker::Prune what : {worker::Prune::kCachedLayers, worker::Prune::kEverything}) {
+    MA_ASSIGN_OR_RETURN(const DiskSpace disk, DiskSpaceAt(dir_));
+    if (disk.free >= wanted_free) return absl::OkStatus();
+    const absl::Status status = RunBuildah(PruneArgv(buildah_, paths_, what), work);
+    if (status.ok()) continue;
+    spdlog::warn("removing the image store {} because it cannot be made smaller: {}", dir_,
+                 std::string(status.message()));
+    return RemoveTree(dir_);
   }
   return absl::OkStatus();
 }

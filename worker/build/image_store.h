@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "common/os/disk.h"
 #include "worker/build/argv.h"
 
 namespace manyarch::worker {
@@ -15,7 +16,7 @@ namespace manyarch::worker {
 // no attempt runs in the store.
 class ImageStore {
  public:
-  ImageStore(BuildahInfo buildah, std::string dir, int64_t limit_bytes);
+  ImageStore(BuildahInfo buildah, std::string dir, int64_t limit_bytes, MinFree min_free);
 
   const StorePaths& paths() const { return paths_; }
 
@@ -26,6 +27,9 @@ class ImageStore {
   // Removes cached layers when the store is over its limit or the disk nearly full; base images too
   // when that is not enough.
   absl::Status Prune(const WorkPaths& work);
+  // The same until `wanted_free` bytes of the disk are free. Where buildah cannot (it writes, too),
+  // the store is given up.
+  absl::Status MakeRoom(const WorkPaths& work, int64_t wanted_free);
 
  private:
   absl::Status RunBuildah(const std::vector<std::string>& argv, const WorkPaths& work);
@@ -35,6 +39,7 @@ class ImageStore {
   const BuildahInfo buildah_;
   const std::string dir_;
   const int64_t limit_bytes_;
+  const MinFree min_free_;
   const StorePaths paths_;
 };
 

@@ -101,7 +101,14 @@ absl::Status ContentCache::Ensure(absl::Span<const Digest> digests, ContentSourc
   return fetch();
 }
 
-absl::Status ContentCache::Prune(int64_t limit_bytes) {
+absl::Status ContentCache::Prune(int64_t limit_bytes) { return RemoveOldest(limit_bytes, 0); }
+
+absl::Status ContentCache::Free(int64_t bytes) {
+  return bytes <= 0 ? absl::OkStatus() : RemoveOldest(INT64_MAX, bytes);
+}
+
+// Until at most `limit_bytes` are left and `at_least` are gone.
+absl::Status ContentCache::RemoveOldest(int64_t limit_bytes, int64_t at_least) {
   absl::MutexLock lock(&prune_mutex_);
   struct Blob {
     fs::file_time_type used;
@@ -123,6 +130,7 @@ absl::Status ContentCache::Prune(int64_t limit_bytes) {
     total += size;
   }
   if (error) return absl::ErrnoToStatus(error.value(), absl::StrCat("pruning ", dir_));
+  limit_bytes = std::min(limit_bytes, std::max<int64_t>(0, total - at_least));
   if (total <= limit_bytes) return absl::OkStatus();
   std::sort(blobs.begin(), blobs.end(),
             [](const Blob& a, const Blob& b) { return a.used < b.used; });

@@ -38,8 +38,12 @@ class ContentCache {
 
   // Removes the least recently used blobs until at most `limit_bytes` are left.
   absl::Status Prune(int64_t limit_bytes);
+  // Removes the least recently used blobs until `bytes` are freed, or all is gone.
+  absl::Status Free(int64_t bytes);
 
  private:
+  absl::Status RemoveOldest(int64_t limit_bytes, int64_t at_least);
+
   explicit ContentCache(std::string dir) : dir_(std::move(dir)) {}
   std::string PathOf(const Digest& digest) const;
 

@@ -43,6 +43,7 @@ void Worker::On(const Offered& e, absl::Time now) {
     return;
   }
   if (!std::holds_alternative<Serving>(life_)) return refuse("the worker is draining");
+  if (!not_ready_.empty()) return refuse(not_ready_);
   const int slot = PickSlot(e.affinity);
   if (slot < 0) return refuse(absl::StrCat("all slots are busy (", slots_.size(), ")"));
   slots_[slot] = Slot{e.attempt_id, e.affinity};

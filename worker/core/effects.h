@@ -37,6 +37,7 @@ struct SendHello {
   std::vector<RunningAttempt> running;
   std::vector<FinishedAttempt> finished;
   bool draining = false;
+  std::string not_ready;  // Why nothing new is taken for now; empty where it is.
 };
 
 struct SendHeartbeat {
@@ -68,6 +69,11 @@ struct SendDrain {
   std::vector<std::string> hand_back;
 };
 
+struct SendReadiness {
+  ConnectionId connection = 0;
+  std::string not_ready;
+};
+
 // Send the attempt's log on this connection, from `offset` on.
 struct ResumeLog {
   ConnectionId connection = 0;
@@ -80,6 +86,7 @@ struct AckLog {
   ConnectionId connection = 0;
   std::string attempt_id;
   int64_t offset = 0;
+  bool again = false;  // Send from there once more.
 };
 
 // --- For the attempts ----------------------------------------------------------------------------
@@ -112,8 +119,8 @@ struct ForgetAttempt {
 struct Exit {};
 
 using Effect = std::variant<Dial, DropConnection, SendHello, SendHeartbeat, SendOfferAnswer,
-                            SendProgress, SendFinished, SendDrain, ResumeLog, AckLog, StartAttempt,
-                            StopAttempt, KeepResult, ForgetAttempt, Exit>;
+                            SendProgress, SendFinished, SendDrain, SendReadiness, ResumeLog, AckLog,
+                            StartAttempt, StopAttempt, KeepResult, ForgetAttempt, Exit>;
 using Effects = std::vector<Effect>;
 
 }  // namespace manyarch::worker::core

@@ -77,6 +77,7 @@ struct LogAcked {
   ConnectionId connection = 0;
   std::string attempt_id;
   int64_t offset = 0;
+  bool again = false;  // What came after `offset` was not taken: it is wanted once more.
 };
 
 // The stream has ended, or could not be opened.
@@ -104,11 +105,16 @@ struct AttemptFinished {
 struct DrainRequested {};
 // Stop what runs, give it back, exit.
 struct HandBackRequested {};
+// Why nothing new can be taken for now, as long as that is so; empty: all is well.
+struct ReadinessChanged {
+  std::string not_ready;
+};
 // Due at Worker::NextDeadline(); harmless at any other time.
 struct Tick {};
 
-using Event = std::variant<Connected, HelloAnswered, Offered, Abandoned, Acknowledged,
-                           HeartbeatAnswered, LogAcked, Disconnected, AttemptStateChanged,
-                           AttemptFinished, DrainRequested, HandBackRequested, Tick>;
+using Event =
+    std::variant<Connected, HelloAnswered, Offered, Abandoned, Acknowledged, HeartbeatAnswered,
+                 LogAcked, Disconnected, AttemptStateChanged, AttemptFinished, DrainRequested,
+                 HandBackRequested, ReadinessChanged, Tick>;
 
 }  // namespace manyarch::worker::core

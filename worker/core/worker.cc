@@ -30,7 +30,8 @@ void Worker::On(const Connected& e, absl::Time now) {
   const auto* dialing = std::get_if<Dialing>(&connection_);
   if (dialing == nullptr || dialing->connection != e.connection) return;
   connection_ = Greeting{e.connection, now};
-  SendHello hello{e.connection, {}, {}, !std::holds_alternative<Serving>(life_)};
+  SendHello hello{e.connection, {}, {}, !std::holds_alternative<Serving>(life_), not_ready_};
+  told_not_ready_ = not_ready_;
   for (const auto& [id, state] : attempts_) {
     if (const auto* running = std::get_if<Running>(&state)) {
       hello.running.push_back({id, running->phase});
@@ -72,13 +73,18 @@ void Worker::On(const HelloAnswered& e, absl::Time now) {
   } else if (std::holds_alternative<Draining>(life_)) {
     effects_.push_back(SendDrain{e.connection, {}});
   }
+  TellReadiness();
 }
 
 void Worker::On(const HeartbeatAnswered& e, absl::Time now) { SessionOf(e.connection, now); }
 
 void Worker::On(const LogAcked& e, absl::Time now) {
   if (SessionOf(e.connection, now) == nullptr || !attempts_.contains(e.attempt_id)) return;
-  effects_.push_back(AckLog{e.connection, e.attempt_id, e.offset});
+  effects_.push_back(AckLog{e.connection, e.attempt_id, e.offset, e.again});
+  // A result that came before its whole log was not taken either.
+  if (e.again && std::holds_alternative<Finished>(attempts_.at(e.attempt_id))) {
+    ReportFinished(e.attempt_id);
+  }
 }
 
 void Worker::On(const Disconnected& e, absl::Time now) {
@@ -116,6 +122,20 @@ ConnectionId Worker::CurrentConnection() const {
   if (const auto* s = std::get_if<Greeting>(&connection_)) return s->connection;
   if (const auto* s = std::get_if<InSession>(&connection_)) return s->connection;
   return -1;
+}
+
+// --- Readiness -----------------------------------------------------------------------------------
+
+void Worker::On(const ReadinessChanged& e, absl::Time) {
+  not_ready_ = e.not_ready;
+  TellReadiness();
+}
+
+void Worker::TellReadiness() {
+  const auto connection = InSessionNow();
+  if (!connection.has_value() || told_not_ready_ == not_ready_) return;
+  told_not_ready_ = not_ready_;
+  effects_.push_back(SendReadiness{*connection, not_ready_});
 }
 
 // --- Timers --------------------------------------------------------------------------------------

@@ -125,9 +125,11 @@ class Worker {
   void On(const AttemptFinished& e, absl::Time now);
   void On(const DrainRequested& e, absl::Time now);
   void On(const HandBackRequested& e, absl::Time now);
+  void On(const ReadinessChanged& e, absl::Time now);
   void On(const Tick& e, absl::Time now);
 
   void ApplyVerdict(const AttemptVerdict& verdict, ConnectionId connection);
+  void TellReadiness();
   void ExitIfDone();
 
   // The session if there is one, and if `connection` is it. A message from it proves it alive.
@@ -154,7 +156,9 @@ class Worker {
   std::vector<Slot> slots_;
   std::map<std::string, AttemptState> attempts_;
   Life life_ = Serving{};
-  Effects effects_;  // Of the present step.
+  std::string not_ready_;       // Why nothing new is taken for now; empty where it is.
+  std::string told_not_ready_;  // On the present connection.
+  Effects effects_;             // Of the present step.
 };
 
 }  // namespace manyarch::worker::core

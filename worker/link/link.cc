@@ -56,6 +56,8 @@ void Link::Do(const core::SendOfferAnswer& e) { Put(e.connection, ToWire(e)); }
 void Link::Do(const core::SendProgress& e) { Put(e.connection, ToWire(e)); }
 void Link::Do(const core::SendDrain& e) { Put(e.connection, ToWire(e)); }
 
+void Link::Do(const core::SendReadiness& e) { Put(e.connection, ToWire(e)); }
+
 void Link::Do(const core::SendFinished& e) {
   if (const auto session = Current(e.connection)) session->outbox().PutFinished(ToWire(e.finished));
 }
@@ -71,7 +73,9 @@ void Link::Do(const core::ResumeLog& e) {
 void Link::Do(const core::AckLog& e) {
   const auto log = logs_.find(e.attempt_id);
   if (log != logs_.end()) log->second->Acked(e.offset);
-  if (const auto session = Current(e.connection)) session->outbox().AckLog(e.attempt_id, e.offset);
+  if (const auto session = Current(e.connection)) {
+    session->outbox().AckLog(e.attempt_id, e.offset, e.again);
+  }
 }
 
 void Link::AddLog(const std::string& attempt_id, std::shared_ptr<LogSpool> spool) {

@@ -33,6 +33,7 @@ class Link {
   void Do(const core::SendProgress& e);
   void Do(const core::SendFinished& e);
   void Do(const core::SendDrain& e);
+  void Do(const core::SendReadiness& e);
   void Do(const core::ResumeLog& e);
   void Do(const core::AckLog& e);
 

@@ -29,14 +29,14 @@ void Outbox::StartLog(const std::string& attempt_id, std::shared_ptr<LogSpool> s
   changed_.Signal();
 }
 
-void Outbox::AckLog(const std::string& attempt_id, int64_t offset) {
+void Outbox::AckLog(const std::string& attempt_id, int64_t offset, bool again) {
   absl::MutexLock lock(&mutex_);
   const auto it = logs_.find(attempt_id);
   if (it == logs_.end()) return;
   Log& log = it->second;
   // Behind what it had already: something is missing there, and is sent again. Ahead of what was
   // sent: it has more than we knew.
-  log.sent = offset < log.acked ? offset : std::max(log.sent, offset);
+  log.sent = again || offset < log.acked ? offset : std::max(log.sent, offset);
   log.acked = offset;
   changed_.Signal();
 }

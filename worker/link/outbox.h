@@ -36,8 +36,8 @@ class Outbox {
   void PutFinished(v1::Finished finished);
   // Sends the log from `offset` on. Starting it again moves it to the new offset.
   void StartLog(const std::string& attempt_id, std::shared_ptr<LogSpool> spool, int64_t offset);
-  // An acknowledgement that goes back makes the log go back too.
-  void AckLog(const std::string& attempt_id, int64_t offset);
+  // An acknowledgement that goes back makes the log go back too; with `again`, to where it stands.
+  void AckLog(const std::string& attempt_id, int64_t offset, bool again = false);
   // The attempt is forgotten: nothing more of it is sent.
   void Drop(const std::string& attempt_id);
   // Logs may have grown.

@@ -78,6 +78,7 @@ v1::WorkerMessage ToWire(const core::SendHello& e, const Identity& identity) {
   }
   for (const core::FinishedAttempt& f : e.finished) *hello.add_finished() = ToWire(f);
   hello.set_draining(e.draining);
+  hello.set_not_ready(e.not_ready);
   return message;
 }
 
@@ -110,6 +111,12 @@ v1::WorkerMessage ToWire(const core::SendDrain& e) {
   return message;
 }
 
+v1::WorkerMessage ToWire(const core::SendReadiness& e) {
+  v1::WorkerMessage message;
+  message.mutable_readiness()->set_not_ready(e.not_ready);
+  return message;
+}
+
 std::optional<core::Event> FromWire(core::ConnectionId connection,
                                     const v1::ControllerMessage& message) {
   switch (message.kind_case()) {
@@ -134,7 +141,8 @@ std::optional<core::Event> FromWire(core::ConnectionId connection,
       return core::Abandoned{connection, message.abandon().attempt_id(),
                              message.abandon().reason()};
     case v1::ControllerMessage::kLogAck:
-      return core::LogAcked{connection, message.log_ack().attempt_id(), message.log_ack().offset()};
+      return core::LogAcked{connection, message.log_ack().attempt_id(), message.log_ack().offset(),
+                            message.log_ack().again()};
     case v1::ControllerMessage::kAcknowledged:
       return core::Acknowledged{connection, message.acknowledged().attempt_id()};
     case v1::ControllerMessage::KIND_NOT_SET:

@@ -27,6 +27,7 @@ v1::WorkerMessage ToWire(const core::SendHello& e, const Identity& identity);
 v1::WorkerMessage ToWire(const core::SendHeartbeat& e);
 v1::WorkerMessage ToWire(const core::SendOfferAnswer& e);
 v1::WorkerMessage ToWire(const core::SendProgress& e);
+v1::WorkerMessage ToWire(const core::SendReadiness& e);
 v1::WorkerMessage ToWire(const core::SendDrain& e);
 
 // Nothing for a message of a kind that this version does not know. The order of an Offered event is

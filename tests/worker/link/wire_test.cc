@@ -30,8 +30,8 @@ TEST(WorkerWire, TheHelloCarriesIdentityAndAttempts) {
   Identity identity;
   identity.worker.set_name("north");
   identity.incarnation = "7f";
-  const v1::WorkerMessage message =
-      ToWire(core::SendHello{3, {{"a", core::Phase::kPushing}}, {{"b", "", 4}}, true}, identity);
+  const v1::WorkerMessage message = ToWire(
+      core::SendHello{3, {{"a", core::Phase::kPushing}}, {{"b", "", 4}}, true, ""}, identity);
   const v1::Hello& hello = message.hello();
   EXPECT_EQ(hello.protocol_version(), 1);
   EXPECT_EQ(hello.worker().name(), "north");
