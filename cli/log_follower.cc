@@ -13,6 +13,7 @@ namespace {
 constexpr Backoff kBackoff{absl::Milliseconds(200), absl::Seconds(5), 2.0};
 // The log of an attempt that has only just been taken may not be there yet.
 constexpr int kMaxNotFound = 20;
+constexpr int kWaits = 4;
 
 // Cuts bytes into lines; a carriage return before the newline goes.
 class LineSplitter {
@@ -113,7 +114,12 @@ void LogFollower::Read(const LogSource& source, Cancellation& cancellation) {
   const auto on_line = [&](absl::string_view line) { sink_.on_line(source, line); };
   const absl::Status status = ReadLogOverOutages(
       client_, source.attempt_id, /*follow=*/true, stop_, cancellation,
-      [&](absl::string_view bytes) { lines.Add(bytes, on_line); }, sink_.on_notice);
+      [&](absl::string_view bytes) {
+        lines.Add(bytes, on_line);
+        absl::MutexLock lock(&mutex_);
+        ++pieces_;
+      },
+      sink_.on_notice);
   lines.Flush(on_line);
   if (!status.ok()) {
     sink_.on_notice(
@@ -123,8 +129,17 @@ void LogFollower::Read(const LogSource& source, Cancellation& cancellation) {
 
 bool LogFollower::Drain(absl::Duration patience) {
   absl::MutexLock lock(&mutex_);
-  const auto idle = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return running_ == 0; };
-  return mutex_.AwaitWithTimeout(absl::Condition(&idle), patience);
+  int64_t seen = pieces_;
+  const auto news = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return running_ == 0 || pieces_ != seen;
+  };
+  // In several waits: a process that was stopped finds one of them over when it goes on.
+  for (int waits = 0; running_ > 0 && waits < kWaits; ++waits) {
+    if (!mutex_.AwaitWithTimeout(absl::Condition(&news), patience / kWaits)) continue;
+    seen = pieces_;
+    waits = -1;
+  }
+  return running_ == 0;
 }
 
 }  // namespace manyarch::cli

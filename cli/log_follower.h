@@ -1,6 +1,7 @@
 // Reading logs of attempts while they grow, over lost connections.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <set>
@@ -36,7 +37,8 @@ class LogFollower {
 
   // Starts reading unless this attempt is read already.
   void Start(const LogSource& source);
-  // Waits until all that was started is read to the end; false when `patience` ran out first.
+  // Waits until all that was started is read to the end; false when nothing was read for as long as
+  // `patience`.
   bool Drain(absl::Duration patience);
 
  private:
@@ -48,6 +50,7 @@ class LogFollower {
   absl::Mutex mutex_;
   std::set<std::string> started_ ABSL_GUARDED_BY(mutex_);
   int running_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t pieces_ ABSL_GUARDED_BY(mutex_) = 0;  // Read so far, of all logs.
   std::vector<std::unique_ptr<Cancellation>> cancellations_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::thread> threads_ ABSL_GUARDED_BY(mutex_);
 };
