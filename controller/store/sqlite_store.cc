@@ -37,7 +37,8 @@ absl::Status ToStatus(const SQLite::Exception& error, absl::string_view doing) {
           text, ". The controller's disk is full: free some space in its --state-dir"));
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return absl::AbortedError(absl::StrCat(text, ". Another process is writing the same store"));
+      return absl::UnavailableError(
+          absl::StrCat(text, ". Another process is writing the same store"));
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return absl::DataLossError(text);
@@ -51,6 +52,7 @@ absl::Status ToStatus(const SQLite::Exception& error, absl::string_view doing) {
   }
 }
 
+// Statements are reset with tryReset: reset would throw the error of the last use once more.
 // SQLiteCpp throws; nothing beyond this file shall see it.
 template <typename F>
 auto Guarded(absl::string_view doing, F&& body) -> decltype(body()) {
@@ -158,10 +160,10 @@ class SqliteStore : public Store {
     return Guarded("writing the store", [&]() -> absl::Status {
       write_mutex_.AssertHeld();
       SQLite::Transaction transaction(writer_, SQLite::TransactionBehavior::IMMEDIATE);
-      epoch_query_->reset();
+      (void)epoch_query_->tryReset();
       epoch_query_->executeStep();
       const int64_t epoch = epoch_query_->getColumn(0).getInt64();
-      epoch_query_->reset();
+      (void)epoch_query_->tryReset();
       if (epoch != epoch_) {
         return absl::AbortedError(
             absl::StrCat("another manyarch-controller has taken over this store (its epoch is ",
@@ -169,13 +171,13 @@ class SqliteStore : public Store {
       }
       for (const core::Job* job : batch.jobs) WriteJob(*job);
       for (const core::Worker* worker : batch.workers) {
-        upsert_worker_->reset();
+        (void)upsert_worker_->tryReset();
         upsert_worker_->bind(1, worker->description.id);
         BindBlob(*upsert_worker_, 2, wire::ToStored(*worker).SerializeAsString());
         upsert_worker_->exec();
       }
       for (const auto& [reference, owner] : batch.tags) {
-        upsert_tag_->reset();
+        (void)upsert_tag_->tryReset();
         upsert_tag_->bind(1, reference);
         upsert_tag_->bind(2, owner.generation);
         upsert_tag_->bind(3, owner.job_id);
@@ -269,12 +271,12 @@ class SqliteStore : public Store {
   void WriteJob(const core::Job& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) {
     const v1::StoredJob stored = wire::ToStored(job);
     const std::string body = stored.SerializeAsString();
-    update_job_->reset();
+    (void)update_job_->tryReset();
     update_job_->bind(1, static_cast<int>(stored.job().state()));
     BindBlob(*update_job_, 2, body);
     update_job_->bind(3, job.generation);
     if (update_job_->exec() > 0) return;
-    insert_job_->reset();
+    (void)insert_job_->tryReset();
     insert_job_->bind(1, job.generation);
     insert_job_->bind(2, job.id);
     insert_job_->bind(3, job.idempotency_key);
