@@ -115,7 +115,11 @@ kill_hard() {  # NAME: as a crash would
   wait "$pid" 2>/dev/null || true
 }
 
-gone() { ! kill -0 "$1" 2>/dev/null || [ "$(ps -o stat= -p "$1" | cut -c1)" = Z ]; }
+gone() {
+  local state
+  state=$(ps -o stat= -p "$1") || return 0
+  [[ $state = Z* ]]
+}
 
 free_port() {
   local port
