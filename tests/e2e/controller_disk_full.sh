@@ -6,7 +6,7 @@ begin
 disk=$work/controller
 mkdir "$disk"
 mount -t tmpfs -o size=64m,mode=700 manyarch-e2e-disk "$disk"
-trap 'code=$?; stop controller; umount -l "$disk"; finish $code' EXIT
+trap 'code=$?; stop controller || true; umount -l "$disk" || true; finish $code' EXIT
 free_kib() { df --output=avail -k "$disk" | tail -n1 | tr -dc 0-9; }
 fill_up_to() {  # KIB_LEFT
   dd if=/dev/zero of="$disk/ballast" oflag=append conv=notrunc bs=1K count=$(($(free_kib) - $1)) status=none

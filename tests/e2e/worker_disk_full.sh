@@ -6,7 +6,7 @@ begin
 disk=$work/one
 mkdir "$disk"
 mount -t tmpfs -o size=400m,mode=700 manyarch-e2e-disk "$disk"
-trap 'code=$?; stop one; umount -l "$disk"; finish $code' EXIT
+trap 'code=$?; stop one || true; umount -l "$disk" || true; finish $code' EXIT
 free_mib() { df --output=avail -BM "$disk" | tail -n1 | tr -dc 0-9; }
 fill_up_to() {  # MIB_LEFT
   local more=$(($(free_mib) - $1))
