@@ -1,8 +1,11 @@
 #include "worker/build/attempt.h"
 
+#include <sys/statvfs.h>
+
 #include <algorithm>
 #include <cstdio>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -58,6 +61,15 @@ int64_t OomKills() {
   return 0;
 }
 
+// Whether next to nothing can be written any more where `path` is.
+bool DiskIsFull(const std::string& path) {
+  constexpr uint64_t kNothing = uint64_t{64} << 20;
+  struct statvfs disk = {};
+  if (statvfs(path.c_str(), &disk) != 0) return false;
+  const bool no_inodes = disk.f_files > 0 && disk.f_favail == 0;
+  return no_inodes || uint64_t{disk.f_bavail} * disk.f_frsize < kNothing;
+}
+
 }  // namespace
 
 Attempt::Attempt(const v1::Offer& offer, const AttemptTools& tools, const StorePaths& store,
@@ -85,10 +97,13 @@ v1::Finished Attempt::Run() {
 bool Attempt::Fail(v1::FailureClass failure_class, absl::string_view message, int exit_code) {
   v1::Failure& failure = *result_.mutable_failure();
   failure.set_class_(failure_class);
-  failure.set_message(ToUtf8(absl::StrCat(PlatformName(offer_.platform()), ": ", message)));
+  failure.set_message(ToUtf8(
+      absl::StrCat(PlatformName(offer_.platform()), ": ", WithoutPaths(message, work_.dir))));
   failure.set_exit_code(exit_code);
   failure.set_step(tail_.last_step());
-  for (std::string& line : tail_.LastLines()) failure.add_last_lines(std::move(line));
+  for (const std::string& line : tail_.LastLines()) {
+    failure.add_last_lines(WithoutPaths(line, work_.dir));
+  }
   return false;
 }
 
@@ -180,8 +195,11 @@ bool Attempt::RunBuildah(const std::vector<std::string>& argv, bool pushing) {
   command.env = BuildahEnvironment(work_, OwnEnvironment());
   command.own_namespaces = true;
   RunOptions options;
-  options.on_output = [this](absl::string_view bytes) {
+  bool disk_full = false;
+  options.on_output = [&](absl::string_view bytes) {
     tail_.Add(bytes);
+    // Now, because buildah frees what a failed step has written.
+    disk_full = disk_full || DiskIsFull(store_.root) || DiskIsFull(work_.tmp());
     observer_.OnOutput(bytes);
   };
   options.timeout = deadline_ - absl::Now();
@@ -204,6 +222,14 @@ bool Attempt::RunBuildah(const std::vector<std::string>& argv, bool pushing) {
   evidence.output = tail_.Text();
   evidence.last_step = tail_.last_step();
   evidence.oom_kill = OomKills() > oom_kills;
+  evidence.disk_full = disk_full;
+  evidence.emulated = offer_.emulated();
+  if (tools_.platform_works &&
+      absl::StrContains(absl::AsciiStrToLower(evidence.output), "exec format error")) {
+    const v1::Platform& p = offer_.platform();
+    evidence.platform_works =
+        tools_.platform_works({p.os(), p.arch(), p.variant()}, work_.dir + "/probe");
+  }
   const Verdict verdict = Classify(evidence);
   return Fail(verdict.failure_class, verdict.message, verdict.exit_code);
 }

@@ -19,6 +19,7 @@ struct AttemptTools {
   const BuildahInfo& buildah;
   ContentCache& cache;
   ContentSource& content;
+  const AttemptRunner::PlatformWorks& platform_works;
 };
 
 // One attempt from fetching to pushing. Made, run once and thrown away on one thread; what it

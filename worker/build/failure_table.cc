@@ -1,8 +1,11 @@
 #include "worker/build/failure_table.h"
 
+#include <algorithm>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 
 namespace manyarch::worker {
@@ -12,88 +15,113 @@ namespace {
 constexpr v1::FailureClass kUser = v1::FAILURE_CLASS_USER;
 constexpr v1::FailureClass kInfrastructure = v1::FAILURE_CLASS_INFRASTRUCTURE;
 
-// Where a row looks: in all of the output's end (what programs of a RUN said is there), or only in
-// what buildah itself gave as its error.
-enum class In { kOutput, kError };
+// The machine's own word, without which a row about a RUN decides nothing: what programs print is
+// the user's.
+using Fact = bool (*)(const Evidence&);
+bool DiskFull(const Evidence& evidence) { return evidence.disk_full; }
+bool Emulated(const Evidence& evidence) { return evidence.emulated; }
+bool PlatformLost(const Evidence& evidence) { return !evidence.platform_works; }
+bool NeverStarted(const Evidence& evidence);
 
-struct Row {
+enum class In { kLineStart, kAnywhere };
+
+// Of a RUN that ended with a failure of its own.
+struct RunRow {
+  Fact fact;
   In in;
-  const char* text;  // Lower case; found anywhere.
+  const char* text;  // Lower case, in the output's end.
+  v1::FailureClass failure_class;
+  const char* advice;
+};
+
+// The first row that fits decides.
+constexpr RunRow kRunRows[] = {
+    {DiskFull, In::kAnywhere, "no space left on device", kInfrastructure,
+     "the worker's disk is full"},
+    {Emulated, In::kLineStart, "qemu: uncaught target signal", kInfrastructure,
+     "the program crashed under qemu; a native worker would tell whether it is the emulator"},
+    {Emulated, In::kLineStart, "qemu: unsupported syscall", kInfrastructure,
+     "the emulator lacks a system call"},
+    {Emulated, In::kLineStart, "qemu:", kInfrastructure, "the emulator crashed"},
+    {Emulated, In::kLineStart, "error:../accel/tcg/", kInfrastructure, "the emulator crashed"},
+    {Emulated, In::kLineStart, "error:../../accel/tcg/", kInfrastructure, "the emulator crashed"},
+    {PlatformLost, In::kAnywhere, "exec format error", kInfrastructure,
+     "the worker has lost its emulator for this platform"},
+    // Where buildah's runtime did not come as far as the program.
+    {NeverStarted, In::kAnywhere, "error setting rlimit", kInfrastructure,
+     "the worker may not set resource limits"},
+    {NeverStarted, In::kAnywhere, "runc create failed: unable to start container process: exec:",
+     kUser, "the image has no such program"},
+    {NeverStarted, In::kAnywhere, "runc create failed", kInfrastructure,
+     "runc does not work on the worker"},
+    {NeverStarted, In::kAnywhere, "runc: executable file not found", kInfrastructure,
+     "install runc"},
+};
+
+// Of everything else, by buildah's own error.
+struct Row {
+  const char* text;  // Lower case; found anywhere in it.
   v1::FailureClass failure_class;
   const char* advice;  // "" where the error says it all.
 };
 
-// The first row that fits decides. Rows in kOutput are few and unmistakable: what a build prints is
-// the user's.
 constexpr Row kRows[] = {
     // The machine.
-    {In::kOutput, "no space left on device", kInfrastructure, "the worker's disk is full"},
-    {In::kOutput, "disk quota exceeded", kInfrastructure, "the worker's disk quota is used up"},
-    {In::kOutput, "input/output error", kInfrastructure, "the worker's disk fails"},
-    {In::kOutput, "cannot allocate memory", kInfrastructure, "the worker is out of memory"},
-    {In::kOutput, "qemu: uncaught target signal", kInfrastructure,
-     "the program crashed under qemu; a native worker would tell whether it is the emulator"},
-    {In::kOutput, "qemu: fatal", kInfrastructure, "the emulator crashed"},
-    {In::kOutput, "qemu: unsupported syscall", kInfrastructure, "the emulator lacks a system call"},
-    {In::kOutput, "exec format error", kInfrastructure,
+    {"no space left on device", kInfrastructure, "the worker's disk is full"},
+    {"disk quota exceeded", kInfrastructure, "the worker's disk quota is used up"},
+    {"input/output error", kInfrastructure, "the worker's disk fails"},
+    {"cannot allocate memory", kInfrastructure, "the worker is out of memory"},
+    {"exec format error", kInfrastructure,
      "the program is not of this platform, or the worker has lost its emulator for it"},
-    // The network, as RUN programs tell it.
-    {In::kOutput, "temporary failure resolving", kInfrastructure,
-     "the worker cannot resolve names"},
-    {In::kOutput, "temporary failure in name resolution", kInfrastructure,
-     "the worker cannot resolve names"},
-    {In::kOutput, "network is unreachable", kInfrastructure, "the worker has no network"},
-    {In::kOutput, "no route to host", kInfrastructure, "the worker's network is broken"},
+    {"temporary failure in name resolution", kInfrastructure, "the worker cannot resolve names"},
+    {"network is unreachable", kInfrastructure, "the worker has no network"},
+    {"no route to host", kInfrastructure, "the worker's network is broken"},
     // The registry says no: it will say so again.
-    {In::kError, "manifest unknown", kUser, "no such image: check its name and tag"},
-    {In::kError, "name unknown", kUser, "no such repository: check the name"},
-    {In::kError, "name_unknown", kUser, "no such repository: check the name"},
-    {In::kError, "no image found in manifest list", kUser, "the base image lacks this platform"},
-    {In::kError, "no image found in image index", kUser, "the base image lacks this platform"},
-    {In::kError, "unauthorized", kUser, "check the registry credentials"},
-    {In::kError, "authentication required", kUser, "check the registry credentials"},
-    {In::kError, "access to the resource is denied", kUser,
-     "check the name and the registry credentials"},
-    {In::kError, "denied:", kUser, "check the name and the registry credentials"},
-    {In::kError, "manifest invalid", kUser, "the registry refuses Docker v2s2 images"},
+    {"manifest unknown", kUser, "no such image: check its name and tag"},
+    {"name unknown", kUser, "no such repository: check the name"},
+    {"name_unknown", kUser, "no such repository: check the name"},
+    {"no image found in manifest list", kUser, "the base image lacks this platform"},
+    {"no image found in image index", kUser, "the base image lacks this platform"},
+    {"unauthorized", kUser, "check the registry credentials"},
+    {"authentication required", kUser, "check the registry credentials"},
+    {"access to the resource is denied", kUser, "check the name and the registry credentials"},
+    {"denied:", kUser, "check the name and the registry credentials"},
+    {"manifest invalid", kUser, "the registry refuses Docker v2s2 images"},
     // The registry or the way to it fails.
-    {In::kError, "toomanyrequests", kInfrastructure, "the registry limits requests"},
-    {In::kError, "too many requests", kInfrastructure, "the registry limits requests"},
-    {In::kError, "server gave http response to https client", kInfrastructure,
+    {"toomanyrequests", kInfrastructure, "the registry limits requests"},
+    {"too many requests", kInfrastructure, "the registry limits requests"},
+    {"server gave http response to https client", kInfrastructure,
      "the registry speaks plain http: start the controller with --plain-http for it"},
-    {In::kError, "connection refused", kInfrastructure, ""},
-    {In::kError, "connection reset", kInfrastructure, ""},
-    {In::kError, "broken pipe", kInfrastructure, ""},
-    {In::kError, "i/o timeout", kInfrastructure, ""},
-    {In::kError, "tls handshake timeout", kInfrastructure, ""},
-    {In::kError, "no such host", kInfrastructure, "check the name and the worker's resolver"},
-    {In::kError, "server misbehaving", kInfrastructure, "the worker's resolver fails"},
-    {In::kError, "unexpected eof", kInfrastructure, ""},
-    {In::kError, "context deadline exceeded", kInfrastructure, ""},
-    {In::kError, "unexpected http status", kInfrastructure, ""},
-    {In::kError, "status code from", kInfrastructure, ""},
-    {In::kError, "x509:", kInfrastructure, "the worker does not trust the registry's certificate"},
+    {"connection refused", kInfrastructure, ""},
+    {"connection reset", kInfrastructure, ""},
+    {"broken pipe", kInfrastructure, ""},
+    {"i/o timeout", kInfrastructure, ""},
+    {"tls handshake timeout", kInfrastructure, ""},
+    {"no such host", kInfrastructure, "check the name and the worker's resolver"},
+    {"server misbehaving", kInfrastructure, "the worker's resolver fails"},
+    {"unexpected eof", kInfrastructure, ""},
+    {"context deadline exceeded", kInfrastructure, ""},
+    {"unexpected http status", kInfrastructure, ""},
+    {"status code from", kInfrastructure, ""},
+    {"x509:", kInfrastructure, "the worker does not trust the registry's certificate"},
     // buildah and its runtime.
-    {In::kError, "rlimit_", kInfrastructure, "the worker may not set resource limits"},
-    {In::kOutput, "error setting rlimit", kInfrastructure,
-     "the worker may not set resource limits"},
-    {In::kOutput, "runc create failed: unable to start container process: exec:", kUser,
-     "the image has no such program"},
-    {In::kOutput, "runc create failed", kInfrastructure, "runc does not work on the worker"},
-    {In::kOutput, "runc: executable file not found", kInfrastructure, "install runc"},
-    {In::kError, "locking ", kInfrastructure, "the worker's image store is in use"},
-    {In::kError, "error creating overlay mount", kInfrastructure, "overlay mounts fail"},
+    {"rlimit_", kInfrastructure, "the worker may not set resource limits"},
+    {"error setting rlimit", kInfrastructure, "the worker may not set resource limits"},
+    {"runc create failed", kInfrastructure, "runc does not work on the worker"},
+    {"executable file not found", kInfrastructure, "install what is missing on the worker"},
+    {"locking ", kInfrastructure, "the worker's image store is in use"},
+    {"error creating overlay mount", kInfrastructure, "overlay mounts fail"},
     // The Containerfile.
-    {In::kError, "building at step", kUser, ""},
-    {In::kError, "unknown instruction", kUser, ""},
-    {In::kError, "parse error", kUser, ""},
-    {In::kError, "parsing main", kUser, ""},
-    {In::kError, "invalid reference format", kUser, "the name of an image is malformed"},
-    {In::kError, "no from statement found", kUser, ""},
-    {In::kError, "from requires", kUser, ""},
-    {In::kError, "no contents in", kUser, "the Containerfile is empty"},
-    {In::kError, "the target", kUser, ""},
-    {In::kError, "did not resolve to an alias", kUser, "write the full name of the base image"},
+    {"building at step", kUser, ""},
+    {"unknown instruction", kUser, ""},
+    {"parse error", kUser, ""},
+    {"parsing main", kUser, ""},
+    {"invalid reference format", kUser, "the name of an image is malformed"},
+    {"no from statement found", kUser, ""},
+    {"from requires", kUser, ""},
+    {"no contents in", kUser, "the Containerfile is empty"},
+    {"the target", kUser, ""},
+    {"did not resolve to an alias", kUser, "write the full name of the base image"},
 };
 
 // From the last "Error: " at the start of a line to the end, in one line.
@@ -111,19 +139,65 @@ std::string ErrorOf(absl::string_view output) {
   return error;
 }
 
+// `building at STEP "RUN make": while running runtime: exit status 2`.
 bool FailedInRun(absl::string_view error) {
-  return absl::StrContains(error, "building at STEP \"RUN") &&
-         absl::StrContains(error, "exit status ");
+  if (!absl::StrContains(error, "building at STEP \"RUN")) return false;
+  constexpr absl::string_view kMark = ": exit status ";
+  const size_t at = error.rfind(kMark);
+  return at != absl::string_view::npos && at + kMark.size() < error.size() &&
+         absl::ascii_isdigit(static_cast<unsigned char>(error[at + kMark.size()]));
+}
+
+// What buildah says, right before its error, of a runtime that could not start a RUN's program.
+bool NeverStarted(const Evidence& evidence) {
+  constexpr absl::string_view kMark = "error running container: ";
+  const absl::string_view output = evidence.output;
+  const size_t error = output.rfind("\nError: ");
+  if (evidence.exit_code != 1 || error == absl::string_view::npos) return false;
+  const size_t at = output.rfind(kMark, error);
+  if (at == absl::string_view::npos || (at > 0 && output[at - 1] != '\n')) return false;
+  // The message may be of two lines, no more.
+  const absl::string_view said = output.substr(at, error - at);
+  return std::count(said.begin(), said.end(), '\n') <= 2;
+}
+
+bool Has(absl::string_view text, In in, absl::string_view what) {
+  if (in == In::kAnywhere) return absl::StrContains(text, what);
+  return absl::StartsWith(text, what) || absl::StrContains(text, absl::StrCat("\n", what));
+}
+
+// ILL, ABRT, BUS, FPE, SEGV: what a program also ends with where the emulator errs.
+bool IsCrash(int exit_code) {
+  return exit_code == 132 || exit_code == 134 || exit_code == 135 || exit_code == 136 ||
+         exit_code == 139;
+}
+
+// The verdict on a RUN; the advice goes into `advice`.
+v1::FailureClass ClassifyRun(const Evidence& evidence, absl::string_view lower_output,
+                             absl::string_view& advice) {
+  for (const RunRow& row : kRunRows) {
+    if (!row.fact(evidence) || !Has(lower_output, row.in, row.text)) continue;
+    advice = row.advice;
+    return row.failure_class;
+  }
+  if (evidence.emulated && IsCrash(evidence.exit_code)) {
+    advice =
+        "the program crashed under qemu; a native worker would tell whether it is the emulator";
+    return kInfrastructure;
+  }
+  if (absl::StrContains(lower_output, "exec format error")) {
+    advice = "a program is not of this platform";
+  }
+  return kUser;
 }
 
 }  // namespace
 
 Verdict Classify(const Evidence& evidence) {
   const std::string error = ErrorOf(evidence.output);
-  const std::string lower_error = absl::AsciiStrToLower(error);
-  const std::string lower_output = absl::AsciiStrToLower(evidence.output);
+  const bool in_run = FailedInRun(error);
   Verdict verdict;
-  if (FailedInRun(error)) verdict.exit_code = evidence.exit_code;
+  if (in_run) verdict.exit_code = evidence.exit_code;
   const auto decide = [&](v1::FailureClass failure_class, absl::string_view advice) {
     verdict.failure_class = failure_class;
     const std::string what =
@@ -138,14 +212,30 @@ Verdict Classify(const Evidence& evidence) {
     return decide(kInfrastructure,
                   "the kernel killed it for want of memory: give the worker more, or fewer slots");
   }
-  if (error.empty() && evidence.exit_code > 128) {
-    return decide(kInfrastructure, "something on the worker killed it");
+  if (in_run) {
+    absl::string_view advice;
+    const v1::FailureClass failure_class =
+        ClassifyRun(evidence, absl::AsciiStrToLower(evidence.output), advice);
+    return decide(failure_class, advice);
   }
+  if (error.empty()) {
+    return decide(kInfrastructure, evidence.disk_full         ? "the worker's disk is full"
+                                   : evidence.exit_code > 128 ? "something on the worker killed it"
+                                                              : "");
+  }
+  const std::string lower_error = absl::AsciiStrToLower(error);
   for (const Row& row : kRows) {
-    const std::string& text = row.in == In::kOutput ? lower_output : lower_error;
-    if (absl::StrContains(text, row.text)) return decide(row.failure_class, row.advice);
+    if (absl::StrContains(lower_error, row.text)) return decide(row.failure_class, row.advice);
   }
   return decide(kInfrastructure, "");
+}
+
+std::string WithoutPaths(absl::string_view text, absl::string_view work_dir) {
+  const std::string context = absl::StrCat(work_dir, "/context");
+  return absl::StrReplaceAll(text, {{absl::StrCat("\"", context, "\""), "the context"},
+                                    {absl::StrCat(context, "/"), ""},
+                                    {context, "the context"},
+                                    {work_dir, "the work directory"}});
 }
 
 }  // namespace manyarch::worker

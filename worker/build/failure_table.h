@@ -16,7 +16,11 @@ struct Evidence {
   int exit_code = 0;      // 128 + N where signal N ended it.
   std::string output;     // The end of its output.
   std::string last_step;  // "STEP 2/3: RUN make"; may be empty.
-  bool oom_kill = false;  // The kernel killed something for want of memory while it ran.
+  // What the machine says of the time while it ran, whatever was printed:
+  bool oom_kill = false;       // The kernel killed something for want of memory.
+  bool disk_full = false;      // The disk of the image store or of the temporary files.
+  bool emulated = false;       // The platform's programs run under qemu.
+  bool platform_works = true;  // The machine runs programs of the platform.
 };
 
 struct Verdict {
@@ -25,6 +29,11 @@ struct Verdict {
   int exit_code = 0;    // Of the program that a RUN ran; 0 where it was not that.
 };
 
+// A RUN that ended with a failure of its own is the user's, whatever it printed, unless what the
+// machine says and what was printed agree that the machine is at fault.
 Verdict Classify(const Evidence& evidence);
+
+// `text` with the worker's own paths, which tell a user nothing, in words.
+std::string WithoutPaths(absl::string_view text, absl::string_view work_dir);
 
 }  // namespace manyarch::worker

@@ -11,6 +11,17 @@ using ::testing::HasSubstr;
 constexpr v1::FailureClass kUser = v1::FAILURE_CLASS_USER;
 constexpr v1::FailureClass kInfra = v1::FAILURE_CLASS_INFRASTRUCTURE;
 
+struct Facts {
+  bool oom_kill = false;
+  bool disk_full = false;
+  bool emulated = false;
+  bool platform_works = true;
+};
+constexpr Facts kOom = {.oom_kill = true};
+constexpr Facts kDiskFull = {.disk_full = true};
+constexpr Facts kEmulated = {.emulated = true};
+constexpr Facts kLost = {.emulated = true, .platform_works = false};
+
 struct Row {
   const char* name;
   int exit_code;
@@ -18,7 +29,7 @@ struct Row {
   v1::FailureClass want;
   int want_exit_code;
   const char* message;  // Part of it.
-  bool oom_kill = false;
+  Facts facts = {};
 };
 
 // Outputs as buildah 1.28.2 gives them, shortened.
@@ -36,9 +47,9 @@ const Row kRows[] = {
      "137"},
     {"run_killed_with_oom", 137,
      "Error: building at STEP \"RUN x\": while running runtime: exit status 137", kInfra, 137,
-     "for want of memory", true},
+     "for want of memory", kOom},
     {"run_fails_while_something_else_is_oom_killed", 2,
-     "Error: building at STEP \"RUN x\": while running runtime: exit status 2", kUser, 2, "", true},
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 2", kUser, 2, "", kOom},
     {"run_prints_a_registry_error", 1,
      "curl: (7) connection refused, manifest unknown\n"
      "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
@@ -50,29 +61,115 @@ const Row kRows[] = {
     {"buildah_killed", 137, "STEP 1/2: FROM x\nSTEP 2/2: RUN sleep", kInfra, 0, "killed it"},
     {"disk_full_in_run", 1,
      "cc1: error: No space left on device\n"
-     "Error: building at STEP \"RUN cc x\": while running runtime: exit status 1",
-     kInfra, 1, "disk is full"},
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kInfra, 1, "disk is full", kDiskFull},
+    {"run_says_disk_full_where_it_is_not", 1,
+     "dd: /dev/shm/x: No space left on device\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kUser, 1, ""},
+    {"run_fails_on_a_full_disk_without_a_word_of_it", 1,
+     "x.c:1: error\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kUser, 1, "", kDiskFull},
+    {"qemu_crash", 139,
+     "qemu: uncaught target signal 11 (Segmentation fault) - core dumped\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 139",
+     kInfra, 139, "crashed under qemu", kEmulated},
+    {"qemu_crash_inside_of_make", 2,
+     "cc -o x\nqemu: uncaught target signal 11 (Segmentation fault) - core dumped\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 2",
+     kInfra, 2, "crashed under qemu", kEmulated},
+    {"qemu_fatal", 1,
+     "qemu: fatal: Trying to execute code outside RAM\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kInfra, 1, "emulator crashed", kEmulated},
+    {"qemu_assertion", 134,
+     "**\nERROR:../../accel/tcg/cpu-exec.c:954: assertion failed\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 134",
+     kInfra, 134, "emulator crashed", kEmulated},
+    {"crash_under_emulation_without_a_word", 139,
+     "Segmentation fault\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 139",
+     kInfra, 139, "crashed under qemu", kEmulated},
+    {"run_says_qemu_but_is_native", 1,
+     "qemu: fatal: x\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kUser, 1, ""},
+    {"run_says_qemu_in_the_middle_of_a_line", 1,
+     "testing qemu: fatal\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kUser, 1, "", kEmulated},
+    {"native_crash", 139,
+     "Segmentation fault\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 139",
+     kUser, 139, ""},
+    {"killed_under_emulation_without_oom", 137,
+     "Killed\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 137",
+     kUser, 137, "", kEmulated},
+    {"no_emulator_oci", 1,
+     "exec /bin/sh: exec format error\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kInfra, 1, "lost its emulator", kLost},
+    {"no_emulator_chroot", 1,
+     "process failed to start with error: fork/exec /bin/sh: exec format error\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kInfra, 1, "lost its emulator", kLost},
+    {"program_of_another_platform", 1,
+     "exec /bin/sh: exec format error\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kUser, 1, "not of this platform"},
+    {"run_says_network_unreachable", 3,
+     "network is unreachable\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 3",
+     kUser, 3, "exit status 3"},
+    {"run_says_no_route", 1,
+     "connect: No route to host\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kUser, 1, ""},
+    {"resolver_down_in_run", 100,
+     "E: Temporary failure resolving 'deb.debian.org'\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 100",
+     kUser, 100, ""},
+    {"run_says_out_of_memory", 1,
+     "fork: Cannot allocate memory\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kUser, 1, ""},
+    {"run_says_io_error", 1,
+     "cat: x: Input/output error\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kUser, 1, ""},
+    {"run_says_disk_quota", 1,
+     "x: Disk quota exceeded\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kUser, 1, "", kDiskFull},
+    {"run_prints_runc", 1,
+     "runc create failed: error setting rlimits\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kUser, 1, ""},
+    {"run_prints_what_buildah_says_of_runc_and_goes_on", 1,
+     "error running container: from runc: runc create failed\na\nb\nc\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kUser, 1, ""},
+    {"rlimit_runc", 1,
+     "error running container: from /usr/bin/runc creating container for [x]: runc create failed: "
+     "unable to start container process: error during container init: error setting rlimits for "
+     "ready process: operation not permitted\n: exit status 1\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kInfra, 1, "resource limits"},
+    {"copy_fails_after_a_run_that_printed_trouble", 125,
+     "network is unreachable\nqemu: fatal\nNo space left on device\n"
+     "Error: building at STEP \"COPY x /\": checking on sources: no such file or directory",
+     kUser, 0, "COPY x /"},
+    {"step_that_names_an_exit_status_but_has_none", 125,
+     "Error: building at STEP \"RUN echo: exit status x\": setting \"RLIMIT_NOFILE\" limit: "
+     "operation "
+     "not permitted",
+     kInfra, 0, "resource limits"},
     {"disk_full_in_commit", 125,
      "Error: committing container for step {...}: copying layers: write /s/x: no space left on "
      "device",
      kInfra, 0, "disk is full"},
-    {"qemu_crash", 139,
-     "qemu: uncaught target signal 11 (Segmentation fault) - core dumped\n"
-     "Error: building at STEP \"RUN x\": while running runtime: exit status 139",
-     kInfra, 139, "crashed under qemu"},
-    {"no_emulator_oci", 1,
-     "exec /bin/sh: exec format error\n"
-     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
-     kInfra, 1, "not of this platform"},
-    {"no_emulator_chroot", 1,
-     "process failed to start with error: fork/exec /bin/sh: exec format error"
-     "process exited with error: exec: not startedsubprocess exited with status 1\n"
-     "Error: building at STEP \"RUN x\": exit status 1",
-     kInfra, 1, "not of this platform"},
-    {"resolver_down_in_run", 100,
-     "E: Temporary failure resolving 'deb.debian.org'\n"
-     "Error: building at STEP \"RUN apt-get update\": while running runtime: exit status 100",
-     kInfra, 100, "resolve"},
     {"no_such_program_oci", 1,
      "error running container: from /usr/bin/runc creating container for [/bin/sh -c x]: "
      "time=\"...\" level=error msg=\"runc create failed: unable to start container process: exec: "
@@ -150,12 +247,6 @@ const Row kRows[] = {
      "soft=1048576,hard=1048576 "
      "(was soft=20000,hard=20000): operation not permitted",
      kInfra, 0, "resource limits"},
-    {"rlimit_runc", 1,
-     "level=error msg=\"runc create failed: unable to start container process: error during "
-     "container "
-     "init: error setting rlimits for ready process: error setting rlimit type 7: operation not "
-     "permitted\"\nError: building at STEP \"RUN x\": while running runtime: exit status 1",
-     kInfra, 1, "resource limits"},
     {"push_unauthorized", 125,
      "Error: pushing image \"x\" to \"docker://r/x:t\": trying to reuse blob sha256:1 at "
      "destination: "
@@ -164,6 +255,7 @@ const Row kRows[] = {
     {"push_unknown_trouble", 125, "Error: pushing image \"x\" to \"docker://r/x:t\": something new",
      kInfra, 0, "something new"},
     {"nothing_said", 1, "", kInfra, 0, "exit code 1"},
+    {"nothing_said_on_a_full_disk", 1, "", kInfra, 0, "disk is full", kDiskFull},
 };
 
 class FailureTableTest : public ::testing::TestWithParam<Row> {};
@@ -173,7 +265,10 @@ TEST_P(FailureTableTest, Classifies) {
   Evidence evidence;
   evidence.exit_code = row.exit_code;
   evidence.output = row.output;
-  evidence.oom_kill = row.oom_kill;
+  evidence.oom_kill = row.facts.oom_kill;
+  evidence.disk_full = row.facts.disk_full;
+  evidence.emulated = row.facts.emulated;
+  evidence.platform_works = row.facts.platform_works;
   const Verdict verdict = Classify(evidence);
   EXPECT_EQ(verdict.failure_class, row.want) << verdict.message;
   EXPECT_EQ(verdict.exit_code, row.want_exit_code);
@@ -182,6 +277,15 @@ TEST_P(FailureTableTest, Classifies) {
 
 INSTANTIATE_TEST_SUITE_P(Rows, FailureTableTest, ::testing::ValuesIn(kRows),
                          [](const auto& test) { return std::string(test.param.name); });
+
+TEST(WithoutPaths, PutsTheWorkersPathsInWords) {
+  EXPECT_EQ(
+      WithoutPaths("checking on sources under \"/s/a/j1/work/context\": no \"/x\"", "/s/a/j1/work"),
+      "checking on sources under the context: no \"/x\"");
+  EXPECT_EQ(WithoutPaths("reading /w/context/Containerfile, /w/context and /w/tmp", "/w"),
+            "reading Containerfile, the context and the work directory/tmp");
+  EXPECT_EQ(WithoutPaths("nothing of it", "/w"), "nothing of it");
+}
 
 }  // namespace
 }  // namespace manyarch::worker
