@@ -19,6 +19,20 @@ namespace manyarch::worker {
 
 namespace {
 
+// Its paths become options of overlay mounts and values of flags that buildah splits at commas.
+absl::Status CheckPath(const std::string& path) {
+  if (path.empty() || path.front() != '/') {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--state-dir: '", path, "' is not an absolute path; say for example /srv/manyarch"));
+  }
+  if (const size_t at = path.find_first_of(",:\"\\\n"); at != std::string::npos) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--state-dir: '", path, "' has a ", path[at] == '\n' ? "newline" : path.substr(at, 1),
+        " in it, which the overlay mounts of image stores cannot take; give another directory"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<UniqueFd> Lock(const std::string& dir) {
   const std::string path = dir + "/lock";
   UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
@@ -66,6 +80,7 @@ absl::Status CheckId(const std::string& attempt_id) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<StateDir>> StateDir::Open(const std::string& path) {
+  MA_RETURN_IF_ERROR(CheckPath(path));
   MA_RETURN_IF_ERROR(MakeDirs(path + "/attempts", 0700));
   MA_ASSIGN_OR_RETURN(UniqueFd lock, Lock(path));
   MA_ASSIGN_OR_RETURN(std::string id, WorkerId(path));

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "common/os/files.h"
 
@@ -34,6 +35,21 @@ TEST(StateDir, TwoWorkersNeverShareOne) {
   EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(second.status().message()),
               HasSubstr("in use by another manyarch-worker (pid "));
+}
+
+TEST(StateDir, APathThatAnImageStoreCannotHaveIsRefusedBeforeItIsMade) {
+  const auto dir = TempDir::Make();
+  ASSERT_TRUE(dir.ok());
+  for (const char* name : {"a,b", "a:b", "a\"b", "a\\b"}) {
+    const std::string path = dir->path() + "/" + name;
+    const auto state = StateDir::Open(path);
+    EXPECT_EQ(state.status().code(), absl::StatusCode::kInvalidArgument) << path;
+    EXPECT_THAT(std::string(state.status().message()),
+                testing::AllOf(HasSubstr("--state-dir: '" + path), HasSubstr("overlay mounts")));
+    EXPECT_NE(access(path.c_str(), F_OK), 0) << path;
+  }
+  EXPECT_THAT(std::string(StateDir::Open("relative").status().message()),
+              HasSubstr("is not an absolute path"));
 }
 
 TEST(StateDir, OnlyAttemptsWithAResultAreRestored) {
