@@ -99,5 +99,4 @@ while read -r program name hit; do
 done < <(all)
 log "$died deaths in $number jobs"
 [ "$died" -gt 0 ] || fail "nothing died at all"
-left=$(find "$work/controller" "$work/one" -name '*.tmp*' -o -name 'auth*.json' -o -path '*/upload*/*' | head)
-expect_equal "temporary files" "" "$left"
+expect_equal "temporary files" "" "$(temporary_files "$work/controller" "$work/one")"

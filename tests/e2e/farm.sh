@@ -296,3 +296,9 @@ worker_is_draining() { [[ $(worker "$1" | jq -r .admission) = *[Dd][Rr][Aa][Ii][
 
 no_builds() { ! pgrep -f "buildah .*$work" >/dev/null; }
 no_mounts() { ! findmnt -rno TARGET | grep -qF -- "$1/"; }
+
+# What a program writes only to rename or remove it, and credentials of attempts.
+temporary_files() {  # STATE_DIR...
+  find "$@" -regextype posix-extended -path '*/slots/*' -prune -o \( -path '*/incoming/*' \
+    -o -path '*/cache/new/*' -o -name 'auth*.json' -o -regex '.*/(worker-id|[^/]+\.(pb|json|conf))\.[A-Za-z0-9]{6}' \) -print
+}
