@@ -53,8 +53,8 @@ absl::StatusOr<v1::Job> SubmitJob(Client& client, Progress& progress, const v1::
   // A controller that never answered is most likely not running, or elsewhere: no use in waiting.
   MA_RETURN_IF_ERROR(client.GetInfo().status());
   MA_ASSIGN_OR_RETURN(UploadStats stats, OverOutages<UploadStats>([&] { return send(false); }));
-  progress.OnInfo(absl::StrCat("context: ", tree.files, " files, ", Bytes(tree.bytes), "; sent ",
-                               Bytes(stats.sent_bytes)));
+  progress.OnInfo(absl::StrCat("context: ", tree.files, tree.files == 1 ? " file, " : " files, ",
+                               Bytes(tree.bytes), "; sent ", Bytes(stats.sent_bytes)));
   v1::SubmitRequest request;
   *request.mutable_spec() = spec;
   request.set_request_hash(Digest::Of(DeterministicBytes(spec)).ToString());

@@ -2,6 +2,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "cli/render/words.h"
 
 namespace manyarch::cli {
@@ -29,8 +30,26 @@ std::string Where(const v1::Attempt& attempt) {
   return absl::StrCat(attempt.worker_name(), attempt.emulated() ? " (emulated)" : "");
 }
 
+// One line that is still one on most screens; the whole of it comes with the result.
+std::string Short(absl::string_view message, absl::string_view platform) {
+  constexpr size_t kMost = 160;
+  const std::string line = MessageWithout(message, platform);
+  return line.size() <= kMost ? line : absl::StrCat(Truncated(line, kMost), "...");
+}
+
+// What the attempt that failed before this one said.
+absl::string_view FailureBefore(const v1::Build& build, const v1::Attempt& attempt) {
+  absl::string_view message;
+  for (const v1::Attempt& other : build.attempts()) {
+    if (other.id() == attempt.id()) break;
+    if (other.has_failure()) message = other.failure().message();
+  }
+  return message;
+}
+
 // Empty where the new state is not worth a line.
-std::string AttemptLine(const v1::Attempt& attempt, absl::string_view platform) {
+std::string AttemptLine(const v1::Build& build, const v1::Attempt& attempt,
+                        absl::string_view platform) {
   switch (attempt.state()) {
     case v1::ATTEMPT_STATE_ACCEPTED:
       return absl::StrCat("taken by ", Where(attempt));
@@ -46,10 +65,29 @@ std::string AttemptLine(const v1::Attempt& attempt, absl::string_view platform) 
     case v1::ATTEMPT_STATE_LOST:
       return absl::StrCat("attempt ", attempt.number(), " on ", Where(attempt),
                           attempt.state() == v1::ATTEMPT_STATE_LOST ? " was lost: " : " failed: ",
-                          MessageWithout(attempt.failure().message(), platform));
+                          attempt.failure().message() == FailureBefore(build, attempt)
+                              ? "the same again"
+                              : Short(attempt.failure().message(), platform));
     default:
       return "";
   }
+}
+
+// A build that was given up has told its attempts' failures.
+std::string FailedShort(const v1::Build& build, absl::string_view platform) {
+  const absl::string_view message = build.failure().message();
+  if (!absl::StartsWith(message, "gave up after ")) return Short(message, platform);
+  return std::string(message.substr(0, message.find_first_of(",:")));
+}
+
+// "to be tried again, because …" where an attempt's line has just said the rest.
+bool IsRetry(const v1::Build& build) {
+  absl::string_view reason = build.waiting_reason();
+  if (!absl::ConsumePrefix(&reason, "to be tried again, because ")) return false;
+  for (const v1::Attempt& attempt : build.attempts()) {
+    if (attempt.has_failure() && attempt.failure().message() == reason) return true;
+  }
+  return false;
 }
 
 // Empty where the attempts' lines say it all.
@@ -59,13 +97,13 @@ std::string BuildLine(const v1::Build* before, const v1::Build& build, absl::str
     case v1::BUILD_STATE_WAITING:
       if (build.waiting_reason().empty()) return "";
       if (!entered && before->waiting_reason() == build.waiting_reason()) return "";
+      if (IsRetry(build)) return "trying again";
       return absl::StrCat(absl::StartsWith(build.waiting_reason(), "waiting") ? "" : "waiting: ",
                           SafeLine(build.waiting_reason()));
     case v1::BUILD_STATE_SUCCEEDED:
       return entered ? absl::StrCat("succeeded: ", build.image().digest()) : "";
     case v1::BUILD_STATE_FAILED:
-      return entered ? absl::StrCat("failed: ", MessageWithout(build.failure().message(), platform))
-                     : "";
+      return entered ? absl::StrCat("failed: ", FailedShort(build, platform)) : "";
     case v1::BUILD_STATE_CANCELLED:
       return entered ? "cancelled" : "";
     default:
@@ -88,7 +126,7 @@ std::vector<std::string> DescribeChanges(const v1::Job* before, const v1::Job& a
           attempt.failure().message() == build.failure().message()) {
         continue;
       }
-      const std::string line = AttemptLine(attempt, platform);
+      const std::string line = AttemptLine(build, attempt, platform);
       if (!line.empty()) lines.push_back(absl::StrCat(platform, ": ", line));
     }
     const std::string line = BuildLine(old, build, platform);

@@ -106,7 +106,10 @@ std::string JobText(const v1::Job& job, absl::Time now) {
         tag.note().empty() ? (tag.written() ? "written" : "not written") : SafeLine(tag.note());
     rows.push_back({"Tag", absl::StrCat(tag.reference(), " (", note, ")")});
   }
-  if (job.has_failure()) rows.push_back({"Failure", SafeLine(job.failure().message())});
+  if (job.has_failure()) {
+    const bool failed = job.state() != v1::JOB_STATE_CANCELLED;
+    rows.push_back({failed ? "Failure" : "Reason", SafeLine(job.failure().message())});
+  }
   std::string text = AlignedTable(rows);
   for (const v1::Build& build : job.builds()) absl::StrAppend(&text, BuildText(build, now));
   return text;

@@ -1,5 +1,6 @@
 #include "cli/render/changes.h"
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/cli/sample_job.h"
@@ -58,6 +59,49 @@ TEST(DescribeChanges, AFailureIsToldOnceNotForTheAttemptToo) {
   auto before = FromText<v1::Job>(kRunningJob);
   EXPECT_THAT(DescribeChanges(&before, FromText<v1::Job>(kFailedJob)),
               ElementsAre("linux/arm64: failed: the step exited with code 2"));
+}
+
+// A build whose attempts all fail with one long message, up to attempt `n`.
+v1::Job FailingJob(int n) {
+  v1::Job job;
+  v1::Build& build = *job.add_builds();
+  build.mutable_platform()->set_os("linux");
+  build.mutable_platform()->set_arch("arm64");
+  const std::string message = "linux/arm64: " + std::string(200, 'x');
+  for (int i = 1; i <= n; ++i) {
+    v1::Attempt& attempt = *build.add_attempts();
+    attempt.set_id(absl::StrCat("a", i));
+    attempt.set_number(i);
+    attempt.set_worker_name("w");
+    attempt.set_state(v1::ATTEMPT_STATE_FAILED);
+    attempt.mutable_failure()->set_message(message);
+  }
+  build.set_state(n < 3 ? v1::BUILD_STATE_WAITING : v1::BUILD_STATE_FAILED);
+  if (n < 3) build.set_waiting_reason("to be tried again, because " + message);
+  if (n == 3) build.mutable_failure()->set_message("gave up after 3 attempts, all: " + message);
+  return job;
+}
+
+TEST(DescribeChanges, AFailureThatRepeatsIsToldOnceAndShort) {
+  EXPECT_THAT(DescribeChanges(nullptr, FailingJob(1)),
+              ElementsAre("linux/arm64: attempt 1 on w failed: " + std::string(160, 'x') + "...",
+                          "linux/arm64: trying again"));
+  v1::Job before = FailingJob(1);
+  before.mutable_builds(0)->set_state(v1::BUILD_STATE_RUNNING);
+  EXPECT_THAT(DescribeChanges(&before, FailingJob(2)),
+              ElementsAre("linux/arm64: attempt 2 on w failed: the same again",
+                          "linux/arm64: trying again"));
+  before = FailingJob(2);
+  EXPECT_THAT(DescribeChanges(&before, FailingJob(3)),
+              ElementsAre("linux/arm64: attempt 3 on w failed: the same again",
+                          "linux/arm64: failed: gave up after 3 attempts"));
+}
+
+TEST(DescribeChanges, ARefusalThatNoAttemptToldIsToldInFull) {
+  v1::Job job = FailingJob(1);
+  job.mutable_builds(0)->set_waiting_reason("to be tried again, because w refused it: busy");
+  EXPECT_THAT(DescribeChanges(nullptr, job).back(),
+              "linux/arm64: waiting: to be tried again, because w refused it: busy");
 }
 
 TEST(DescribeChanges, TellsWarningsReasonsAndPublishing) {

@@ -65,6 +65,15 @@ TEST(Listing, OneJobWithBuildsAttemptsAndFailures) {
             "    attempt 2  j1-arm64-2  building on big (emulated), 1m 00s\n");
 }
 
+TEST(Listing, ACancelledJobHasAReasonAndAFailedOneAFailure) {
+  v1::Job job = FromText<v1::Job>(kFailedJob);
+  EXPECT_NE(JobText(job, At(85)).find("\nFailure    linux/arm64 failed"), std::string::npos);
+  job.set_state(v1::JOB_STATE_CANCELLED);
+  job.mutable_failure()->set_message("interrupted");
+  EXPECT_NE(JobText(job, At(85)).find("\nReason     interrupted\n"), std::string::npos);
+  EXPECT_EQ(JobText(job, At(85)).find("Failure "), std::string::npos);
+}
+
 TEST(Listing, Workers) {
   EXPECT_EQ(WorkersTable(FromText<v1::ListWorkersResponse>(kWorkers)),
             "NAME  ID   STATE                NATIVE                 EMULATED     SLOTS  RUNNING  "

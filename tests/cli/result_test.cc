@@ -46,12 +46,14 @@ TEST(FailureText, WhatAllAttemptsCameToIsSaidOnce) {
   failure.clear_last_lines();
   failure.set_message("gave up after 3 attempts, all: linux/arm64: exit status 2");
   *job.mutable_failure() = failure;
-  const std::string head = "linux/arm64 failed on small (emulated)\n  step: STEP 3/4: RUN make\n";
+  const std::string head = "linux/arm64 failed on small (emulated)\n";
   const std::string tail = "  The whole log: manyarch logs j1 --platform linux/arm64\n";
   EXPECT_EQ(FailureText(job), head + "  gave up after 3 attempts, all: exit status 2\n" + tail);
   failure.add_last_lines("Error: exit status 2");
-  EXPECT_EQ(FailureText(job),
-            head + "  | Error: exit status 2\n  gave up after 3 attempts\n" + tail);
+  EXPECT_EQ(FailureText(job), head +
+                                  "  step: STEP 3/4: RUN make\n  | Error: exit status 2\n"
+                                  "  gave up after 3 attempts\n" +
+                                  tail);
 }
 
 TEST(FailureText, AJobThatNoWorkerTookHasNoLog) {
