@@ -3,16 +3,19 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <memory>
-#include <sstream>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "cli/context/walk.h"
 #include "common/base/status_macros.h"
+#include "common/os/files.h"
 
 namespace manyarch::cli {
 
@@ -69,6 +72,26 @@ absl::StatusOr<std::string> FindDirectory(absl::string_view context) {
   return RealPath(given);
 }
 
+// Whether a worker could not follow the link at `path`, where the context lies elsewhere. False for
+// what is no link.
+bool LeadsOut(const std::string& path, const std::string& directory) {
+  std::string target(PATH_MAX, '\0');
+  const ssize_t n = readlink(path.c_str(), target.data(), target.size());
+  if (n < 0) return false;
+  const absl::StatusOr<std::string> real = RealPath(path);
+  return target[0] == '/' || !real.ok() || Below(*real, directory).empty();
+}
+
+// Whether there is nothing but comments and white space in it.
+bool SaysNothing(absl::string_view text) {
+  absl::ConsumePrefix(&text, "\xEF\xBB\xBF");
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    line = absl::StripAsciiWhitespace(line);
+    if (!line.empty() && line[0] != '#') return false;
+  }
+  return true;
+}
+
 // Adds the Containerfile's own path and, where that is a link, what it points to.
 absl::Status UseContainerfile(const std::string& path, ContextPlace& place) {
   MA_ASSIGN_OR_RETURN(const std::string parent, RealPath(Parent(path)));
@@ -82,9 +105,19 @@ absl::Status UseContainerfile(const std::string& path, ContextPlace& place) {
         "the Containerfile ", QuotedPath(path), " is outside the context ",
         QuotedPath(place.directory), ": this is not supported yet. Move it into the context."));
   }
-  if (access(path.c_str(), R_OK) != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("cannot read the Containerfile ", QuotedPath(path), ": ", strerror(errno)));
+  if (LeadsOut(itself, place.directory)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the Containerfile ", QuotedPath(path),
+        " is a link with an absolute path, which leads nowhere on a worker: make it relative"));
+  }
+  const absl::StatusOr<std::string> text = ReadFile(real);
+  if (!text.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "cannot read the Containerfile ", QuotedPath(path), ": ", text.status().message()));
+  }
+  if (SaysNothing(*text)) {
+    return absl::InvalidArgumentError(absl::StrCat("the Containerfile ", QuotedPath(path),
+                                                   " is empty: it must at least have a FROM"));
   }
   place.always.push_back(place.containerfile);
   if (resolved != place.containerfile) place.always.push_back(resolved);
@@ -131,17 +164,29 @@ absl::StatusOr<ContextPlace> LocateContext(absl::string_view context, absl::stri
   ContextPlace place;
   MA_ASSIGN_OR_RETURN(place.directory, FindDirectory(context));
   MA_RETURN_IF_ERROR(FindContainerfile(file, place));
+  for (const std::string& name :
+       {std::string(".containerignore"), std::string(".dockerignore"),
+        place.containerfile + ".containerignore", place.containerfile + ".dockerignore"}) {
+    const std::string path = absl::StrCat(place.directory, "/", name);
+    if (!LeadsOut(path, place.directory)) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("the ignore file ", QuotedPath(path),
+                     " is a link that leads out of the context: put the file itself there"));
+  }
   for (const char* name : {".containerignore", ".dockerignore"}) {
     const std::string path = absl::StrCat(place.directory, "/", name);
     if (!IsFile(path)) continue;
-    std::ifstream in(path, std::ios::binary);
-    std::stringstream text;
-    text << in.rdbuf();
-    if (!in) {
-      return absl::InvalidArgumentError(absl::StrCat("cannot read ", QuotedPath(path)));
+    const absl::StatusOr<std::string> text = ReadFile(path);
+    if (!text.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("cannot read ", QuotedPath(path), ": ", text.status().message()));
     }
-    MA_ASSIGN_OR_RETURN(place.rules, IgnoreRules::Parse(text.str(), QuotedPath(path)));
+    MA_ASSIGN_OR_RETURN(place.rules, IgnoreRules::Parse(*text, QuotedPath(path)));
     place.always.emplace_back(name);
+    MA_ASSIGN_OR_RETURN(const std::string real, RealPath(path));
+    if (const std::string resolved = Below(real, place.directory); resolved != name) {
+      place.always.push_back(resolved);
+    }
     break;
   }
   return place;

@@ -1,5 +1,8 @@
+#include <unistd.h>
+
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "cli/context/walk.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -8,6 +11,7 @@
 namespace manyarch::cli {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -41,6 +45,39 @@ TEST(LocateContext, ALinkedContainerfileBringsWhatItPointsTo) {
   ASSERT_TRUE(place.ok()) << place.status();
   EXPECT_EQ(place->containerfile, "Containerfile");
   EXPECT_THAT(place->always, ElementsAre("Containerfile", "real/file"));
+}
+
+TEST(LocateContext, AnEmptyContainerfileIsRefused) {
+  const Scratch scratch;
+  scratch.File("Containerfile", "");
+  EXPECT_THAT(Refusal(scratch.path(), ""), HasSubstr("is empty: it must at least have a FROM"));
+  scratch.File("Containerfile", "# syntax=docker/dockerfile:1\n\n  \t\n# FROM x\n");
+  EXPECT_THAT(Refusal(scratch.path(), ""), HasSubstr("is empty"));
+}
+
+TEST(LocateContext, LinksThatAWorkerCouldNotFollowAreRefused) {
+  const Scratch scratch;
+  scratch.File("outside", "x");
+  scratch.File("ctx/Containerfile", "FROM x");
+  scratch.File("ctx/rules", "secret");
+  const std::string context = scratch.At("ctx");
+  for (const char* name : {".containerignore", ".dockerignore", "Containerfile.dockerignore"}) {
+    for (const std::string& target :
+         {std::string("../outside"), std::string("../nothing"), scratch.At("ctx/rules")}) {
+      scratch.Link(absl::StrCat("ctx/", name), target);
+      EXPECT_THAT(Refusal(context, ""),
+                  AllOf(HasSubstr(name), HasSubstr("leads out of the context")))
+          << target;
+      ASSERT_EQ(unlink(scratch.At(absl::StrCat("ctx/", name)).c_str()), 0);
+    }
+  }
+  scratch.Link("ctx/.dockerignore", "rules");
+  const auto place = LocateContext(context, "");
+  ASSERT_TRUE(place.ok()) << place.status();
+  EXPECT_TRUE(place->rules.Ignores("secret"));
+  EXPECT_THAT(place->always, ElementsAre("Containerfile", ".dockerignore", "rules"));
+  scratch.Link("ctx/Absolute", scratch.At("ctx/Containerfile"));
+  EXPECT_THAT(Refusal(context, "Absolute"), HasSubstr("is a link with an absolute path"));
 }
 
 TEST(LocateContext, RefusesInSentences) {

@@ -46,6 +46,17 @@ refuse 2 'twice|duplicate|more than once' -- \
 
 log "the context"
 refuse 2 'Containerfile' "$work/empty" -- "$manyarch" build -t "$app" "${amd64[@]}" "$work/empty"
+mkdir "$work/says_nothing" "$work/leads_out"
+echo '# FROM scratch' >"$work/says_nothing/Containerfile"
+refuse 2 'is empty' "$work/says_nothing/Containerfile" -- \
+  "$manyarch" build -t "$app" "${amd64[@]}" "$work/says_nothing"
+cp "$work/good/Containerfile" "$work/leads_out/"
+for name in .containerignore .dockerignore; do
+  ln -s /etc/passwd "$work/leads_out/$name"
+  refuse 2 "$work/leads_out/$name" 'out of the context' -- \
+    "$manyarch" build -t "$app" "${amd64[@]}" "$work/leads_out"
+  rm "$work/leads_out/$name"
+done
 refuse 2 'Otherfile' -- "$manyarch" build -t "$app" "${amd64[@]}" -f Otherfile "$work/good"
 refuse 2 "$work/nowhere" -- "$manyarch" build -t "$app" "${amd64[@]}" "$work/nowhere"
 refuse 2 'private/pipe' -- "$manyarch" build -t "$app" "${amd64[@]}" "$work/unreadable"
