@@ -106,6 +106,15 @@ absl::Status Client::ToStatus(const grpc::Status& status) const {
     unreachable.SetPayload(kUnreachable, absl::Cord("1"));
     return unreachable;
   }
+  // Calls that were cancelled here are not asked what became of them: it was the controller, which
+  // stopped in the middle of it. Then it is as out of reach as one that does not answer.
+  if (status.error_code() == grpc::StatusCode::CANCELLED ||
+      absl::StartsWith(status.error_message(), "the controller is stopping")) {
+    absl::Status unreachable = absl::UnavailableError(absl::StrCat(
+        "the controller at ", address_, " ended the call: it is stopping or being restarted"));
+    unreachable.SetPayload(kUnreachable, absl::Cord("1"));
+    return unreachable;
+  }
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
     return absl::DeadlineExceededError(
         absl::StrCat("the controller at ", address_, " did not answer in time"));
