@@ -1,5 +1,6 @@
 #include "controller/adapters.h"
 
+#include <cstdlib>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -184,6 +185,10 @@ void LoopAdapter::CarryOut(const core::Effect& effect) {
 }
 
 void LoopAdapter::StartOver(const absl::Status& why) {
+  if (absl::IsAborted(why)) {
+    spdlog::critical("{}", std::string(why.message()));
+    std::_Exit(EXIT_FAILURE);
+  }
   spdlog::error("starting over from the store: {}", std::string(why.message()));
   board_->Clear();
   sessions_->CloseAll(

@@ -27,6 +27,8 @@ namespace {
 // Clients that are idle may keep their connections open for as long.
 constexpr std::chrono::seconds kShutdownTime{2};
 constexpr int kKeepaliveMinimumMs = 10'000;
+constexpr int kKeepaliveMs = 30'000;
+constexpr int kKeepaliveTimeoutMs = 10'000;
 
 core::FarmOptions FarmOptionsOf(const Options& options) {
   core::FarmOptions farm;
@@ -127,6 +129,9 @@ absl::Status Controller::Parts::Listen(const Options& options) {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kKeepaliveMinimumMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // A connection that is dead without having said so is given up, and its streams end.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   // Two controllers on one port would each get half of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   sessions->Register(builder);

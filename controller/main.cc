@@ -1,4 +1,6 @@
 // manyarch-controller: takes jobs, gives their builds to workers, publishes the lists.
+#include <sys/stat.h>
+
 #include <cstdlib>
 #include <iostream>
 
@@ -11,6 +13,10 @@
 
 int main(int argc, char** argv) {
   manyarch::BlockSignals();
+  // Jobs, logs and contexts are nobody else's business.
+  umask(077);
+  // What gRPC has to say is said in our own sentences.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   manyarch::controller::Options options;
   if (const auto exit_code = manyarch::controller::ParseOptions(argc, argv, &options)) {
     return *exit_code;

@@ -86,8 +86,9 @@ class TreeCheck {
   }
 
   absl::Status File(const v1::FileEntry& file, const std::string& path) {
-    bytes_ += file.size();
-    if (file.size() < 0 || bytes_ > kLargestTree) {
+    const bool fits = file.size() >= 0 && file.size() <= kLargestTree - bytes_;
+    if (fits) bytes_ += file.size();
+    if (!fits) {
       return absl::InvalidArgumentError(absl::StrCat("the context is larger than ",
                                                      kLargestTree >> 30,
                                                      " GiB; leave some out with .containerignore"));

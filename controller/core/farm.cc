@@ -63,7 +63,7 @@ void Farm::Start(Now now, Effects& effects) {
         if (const auto* verifying = std::get_if<AttemptVerifying>(&attempt.state)) {
           Emit(CheckImage{attempt.id, build.platform, verifying->image});
         } else if (IsOnWorker(attempt.state)) {
-          build.attempts[a].deadline = DeadlineOf(*job, attempt);
+          build.attempts[a].deadline = DeadlineOf(*job);
           At(now_.steady + options_.offer_timeout, AttemptTimer{attempt.id});
           if (pool_.Find(attempt.worker) == nullptr) {
             LoseAttempt({job, b, a}, "its worker is not known to this controller", true);

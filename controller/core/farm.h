@@ -124,7 +124,7 @@ class Farm {
   void EndBuild(Job& job, size_t build, BuildState state, const std::string& reason);
   void Abandon(const Attempt& attempt, const std::string& reason);
   void Vacate(const std::string& worker_id, const std::string& attempt_id);
-  absl::Time DeadlineOf(const Job& job, const Attempt& attempt) const;
+  absl::Time DeadlineOf(const Job& job) const;
 
   // farm_workers.cc
   void On(const WorkerHello& event);

@@ -1,6 +1,7 @@
 // Attempts: offered, accepted, finished, lost, found again.
 #include <algorithm>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/ids.h"
 #include "controller/core/farm.h"
@@ -16,17 +17,21 @@ bool HasLiveAttempt(const Build& build) {
   });
 }
 
+// ": attempt 1 on a: it broke; attempt 2 on b: it is lost", or what all of them came to.
 std::string History(const Build& build) {
   std::string text;
+  absl::flat_hash_set<std::string> messages;
   for (const Attempt& attempt : build.attempts) {
     const Failure* failure = nullptr;
     if (const auto* failed = std::get_if<AttemptFailed>(&attempt.state)) failure = &failed->failure;
     if (const auto* lost = std::get_if<AttemptLost>(&attempt.state)) failure = &lost->failure;
     if (failure == nullptr) continue;
-    absl::StrAppend(&text, text.empty() ? "" : "; ", "attempt ", attempt.number, " on ",
+    absl::StrAppend(&text, text.empty() ? ": " : "; ", "attempt ", attempt.number, " on ",
                     attempt.worker_name, ": ", failure->message);
+    messages.insert(failure->message);
   }
-  return text;
+  if (messages.size() != 1 || build.attempts.size() == 1) return text;
+  return absl::StrCat(", all: ", *messages.begin());
 }
 
 }  // namespace
@@ -91,7 +96,7 @@ void Farm::Revive(const Place& place, Phase phase) {
   attempt.counts = true;
   attempt.finished_at = absl::InfinitePast();
   if (attempt.accepted_at == absl::InfinitePast()) attempt.accepted_at = now_.wall;
-  attempt.deadline = DeadlineOf(*place.job, attempt);
+  attempt.deadline = DeadlineOf(*place.job);
   At(attempt.deadline, AttemptTimer{attempt.id});
   if (std::holds_alternative<BuildWaiting>(build.state)) {
     Dequeue(*place.job, place.build);
@@ -204,7 +209,7 @@ void Farm::AfterSetback(const Place& place, const Failure& last, absl::Duration 
   if (counted >= job.spec->max_attempts) {
     Failure failure = last;
     failure.message = absl::StrCat("gave up after ", counted,
-                                   counted == 1 ? " attempt: " : " attempts: ", History(build));
+                                   counted == 1 ? " attempt" : " attempts", History(build));
     Dequeue(job, place.build);
     EndBuild(job, place.build, BuildFailed{failure}, failure.message);
     Advance(job);
@@ -212,8 +217,12 @@ void Farm::AfterSetback(const Place& place, const Failure& last, absl::Duration 
   }
   if (waits) return;
   build.state = BuildWaiting{absl::StrCat("to be tried again, because ", last.message), now_.wall};
-  Enqueue(job, place.build,
-          pause > absl::ZeroDuration() ? now_.steady + pause : absl::InfinitePast());
+  // Another platform may have doomed the job meanwhile: then nothing is started any more.
+  StopWaitingBuilds(job);
+  if (std::holds_alternative<BuildWaiting>(build.state)) {
+    Enqueue(job, place.build,
+            pause > absl::ZeroDuration() ? now_.steady + pause : absl::InfinitePast());
+  }
   Advance(job);
 }
 
@@ -246,14 +255,10 @@ void Farm::Vacate(const std::string& worker_id, const std::string& attempt_id) {
   Dispatch(worker->description.platforms);
 }
 
-// Workers enforce the timeout; this is for those that do not. What has passed before a restart
-// counts.
-absl::Time Farm::DeadlineOf(const Job& job, const Attempt& attempt) const {
-  const absl::Duration whole = job.spec->build_timeout + options_.timeout_grace;
-  const absl::Duration passed =
-      std::clamp(now_.wall - attempt.accepted_at, absl::ZeroDuration(), whole);
-  return now_.steady + whole -
-         (attempt.accepted_at == absl::InfinitePast() ? absl::ZeroDuration() : passed);
+// Workers enforce the timeout; this is for those that do not. It begins anew with every controller:
+// what has passed before could be told by the wall clock only, which anybody may set.
+absl::Time Farm::DeadlineOf(const Job& job) const {
+  return now_.steady + job.spec->build_timeout + options_.timeout_grace;
 }
 
 }  // namespace manyarch::controller::core

@@ -103,7 +103,7 @@ void Farm::TryPublish(Job& job) {
       any = true;
     } else {
       tag.note = absl::StrCat("not moved: job ", FindTag(tag.ref.ToString())->job_id,
-                              ", which was submitted later, has written it");
+                              ", which was submitted later, has claimed it");
     }
   }
   if (!any) {

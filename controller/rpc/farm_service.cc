@@ -19,6 +19,7 @@ constexpr int kProtocolVersion = 1;
 constexpr size_t kLogPiece = 64 * 1024;
 constexpr absl::Duration kLongestCall = absl::Seconds(60);
 // How often a stream that has nothing to send looks whether its client is still there.
+constexpr absl::Duration kTailPatience = absl::Seconds(30);
 constexpr absl::Duration kLookUp = absl::Milliseconds(250);
 
 absl::Time DeadlineOf(const grpc::ServerContext& context) {
@@ -147,7 +148,8 @@ grpc::Status FarmService::WatchJob(grpc::ServerContext* context, const v1::Watch
   const std::string id = first->id();
   // A revision from before a restart of the controller may be ahead of what it has now: any
   // difference counts as news.
-  int64_t seen = request->after_revision() > 0 ? request->after_revision() : -1;
+  int64_t seen =
+      request->after_revision() > 0 && !IsTerminal(*first) ? request->after_revision() : -1;
   while (!context->IsCancelled()) {
     if (stopping_) return ToGrpc(Stopping());
     const auto job = jobs_->Await(id, seen, absl::Now() + kLookUp);
@@ -181,6 +183,7 @@ grpc::Status FarmService::ReadLog(grpc::ServerContext* context, const v1::ReadLo
   if (offset < 0) {
     return ToGrpc(absl::InvalidArgumentError("the offset of a log cannot be negative"));
   }
+  absl::Time last_news = absl::Now();
   while (!context->IsCancelled()) {
     if (stopping_) return ToGrpc(Stopping());
     // Asked first: what is there once it has finished is all there is.
@@ -201,6 +204,13 @@ grpc::Status FarmService::ReadLog(grpc::ServerContext* context, const v1::ReadLo
       if (!writer->Write(response)) return grpc::Status::CANCELLED;
     }
     if (!request->follow() || (*finished && offset >= log_size)) return grpc::Status::OK;
+    // The rest may still come from a worker that is cut off; it may also never come.
+    if (any || !*finished) last_news = absl::Now();
+    if (absl::Now() > last_news + kTailPatience) {
+      return ToGrpc(absl::DataLossError(absl::StrCat("the log of ", request->attempt_id(),
+                                                     " ends after ", offset, " of ", log_size,
+                                                     " bytes: its worker has not sent the rest")));
+    }
     if (!any) logs_->AwaitMore(request->attempt_id(), offset, absl::Now() + kLookUp);
   }
   return grpc::Status::CANCELLED;

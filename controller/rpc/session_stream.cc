@@ -34,6 +34,8 @@ void SessionStream::Close(const absl::Status& reason) {
   absl::MutexLock lock(&mutex_);
   if (!open_ || close_reason_) return;
   close_reason_ = reason;
+  // A peer that does not read would hold the end up; what matters is told again after a reconnect.
+  if (outbox_.size() > kMostSentBeforeTheEnd) outbox_.clear();
   Pump();
 }
 

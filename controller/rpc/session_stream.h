@@ -55,6 +55,7 @@ class SessionStream {
 
  private:
   static constexpr size_t kMostQueued = 20'000;
+  static constexpr size_t kMostSentBeforeTheEnd = 100;
 
   void StartRead();
   void Pump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

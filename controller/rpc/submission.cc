@@ -158,7 +158,8 @@ absl::StatusOr<v1::JobSpec> CheckSubmission(const v1::SubmitRequest& request) {
   MA_RETURN_IF_ERROR(CheckPlatforms(spec));
   MA_RETURN_IF_ERROR(CheckArchTags(spec));
   MA_RETURN_IF_ERROR(CheckOptions(spec));
-  if (spec.principal().empty()) spec.set_principal("anonymous");
+  // Until there is authentication nobody can prove to be anybody.
+  spec.set_principal("anonymous");
   if (spec.project().empty()) spec.set_project("default");
   return spec;
 }

@@ -129,7 +129,9 @@ void WorkerSessions::OnReleased(uint64_t stream) {
   released = std::move(it->second.stream);
   for (const std::string& attempt_id : it->second.attempts) {
     const auto sender = log_senders_.find(attempt_id);
-    if (sender != log_senders_.end() && sender->second == stream) log_senders_.erase(sender);
+    if (sender == log_senders_.end() || sender->second != stream) continue;
+    log_senders_.erase(sender);
+    gaps_.erase(attempt_id);  // The next session begins where the log ends here.
   }
   sessions_.erase(it);
   queue_of_.erase(stream);
