@@ -33,7 +33,7 @@ TEST(Attempts, TheSameWorkerTriesAgainWhereThereIsNoOther) {
   EXPECT_THAT(rig.Pass(kPastRetry, {1}), Contains("offer j1-amd64-2 to 1"));
 }
 
-TEST(Attempts, ThreeAreEnoughAndTheFailureTellsThemAll) {
+TEST(Attempts, ThreeAreEnoughAndTheFailureTellsOnceWhatAllCameTo) {
   FarmRig rig;
   rig.Join("a", 1, {"linux/amd64"});
   rig.Submit("j1", FarmRig::Spec({"linux/amd64"}));
@@ -44,8 +44,24 @@ TEST(Attempts, ThreeAreEnoughAndTheFailureTellsThemAll) {
   }
   const auto* failed = std::get_if<JobFailed>(&rig.job("j1").state);
   ASSERT_NE(failed, nullptr);
-  EXPECT_THAT(failed->failure.message, HasSubstr("gave up after 3 attempts"));
-  EXPECT_THAT(failed->failure.message, HasSubstr("attempt 2 on a: it broke"));
+  EXPECT_THAT(failed->failure.message, HasSubstr("gave up after 3 attempts, all: it broke"));
+}
+
+TEST(Attempts, FailuresThatDifferAreAllTold) {
+  FarmRig rig;
+  rig.Join("a", 1, {"linux/amd64"});
+  rig.Submit("j1", FarmRig::Spec({"linux/amd64"}));
+  for (const char* id : {"j1-amd64-1", "j1-amd64-2", "j1-amd64-3"}) {
+    rig.Accept(1, id);
+    rig.Do(AttemptFinished{
+        1, {id, Failure{FailureClass::kInfrastructure, absl::StrCat(id, " broke"), 0, "", {}}, 0}});
+    rig.Pass(absl::Minutes(2), {1});
+  }
+  const auto* failed = std::get_if<JobFailed>(&rig.job("j1").state);
+  ASSERT_NE(failed, nullptr);
+  EXPECT_THAT(failed->failure.message,
+              HasSubstr("gave up after 3 attempts: attempt 1 on a: j1-amd64-1 broke; attempt 2 on "
+                        "a: j1-amd64-2 broke; attempt 3 on a: j1-amd64-3 broke"));
 }
 
 TEST(Attempts, ARefusedOfferDoesNotCount) {
