@@ -1,6 +1,10 @@
 // The SQLite store: what was committed is there after a restart, and nothing else.
 #include "controller/store/store.h"
 
+#include <sys/resource.h>
+
+#include <csignal>
+
 #include "SQLiteCpp/SQLiteCpp.h"
 #include "absl/strings/str_cat.h"
 #include "common/os/files.h"
@@ -37,6 +41,41 @@ class StoreTest : public ::testing::Test {
 
   TempDir dir_ = *TempDir::Make();
 };
+
+// Files may not grow any more, as on a full disk, for as long as this lives.
+class NoRoom {
+ public:
+  NoRoom() {
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before_);
+    rlimit none = before_;
+    none.rlim_cur = 1;
+    setrlimit(RLIMIT_FSIZE, &none);
+  }
+  ~NoRoom() { setrlimit(RLIMIT_FSIZE, &before_); }
+  NoRoom(const NoRoom&) = delete;
+  NoRoom& operator=(const NoRoom&) = delete;
+
+ private:
+  rlimit before_ = {};
+};
+
+TEST_F(StoreTest, ACommitThatFailsLeavesNothingAndDoesNotFailTheNextOne) {
+  FarmRig rig;
+  rig.Join("w", 1, {"linux/amd64"}, 4);
+  rig.Submit("j1", FarmRig::Spec({"linux/amd64"}));
+  const auto store = Open();
+  ASSERT_TRUE(CommitAll(*store, rig.farm()).ok());
+  rig.Submit("j2", FarmRig::Spec({"linux/amd64"}));
+  {
+    const NoRoom full;
+    EXPECT_FALSE(CommitAll(*store, rig.farm()).ok());
+    EXPECT_EQ(store->Load()->jobs.size(), 1U);
+  }
+  const absl::Status next = CommitAll(*store, rig.farm());
+  EXPECT_TRUE(next.ok()) << next;
+  EXPECT_EQ(store->Load()->jobs.size(), 2U);
+}
 
 TEST_F(StoreTest, EveryStateOfAJobSurvivesARestart) {
   FarmRig rig;

@@ -98,6 +98,17 @@ TEST_F(OutboxTest, AnAcknowledgementThatGoesBackIsFollowed) {
   EXPECT_THAT(Drain(outbox), ElementsAre("log a 3+4", "log a 7+3"));
 }
 
+TEST_F(OutboxTest, WhatWasNotTakenIsSentAgainFromWhereTheControllerStands) {
+  Outbox outbox({.chunk_bytes = 4});
+  outbox.StartLog("a", Log("a", 10), 6);
+  EXPECT_THAT(Drain(outbox), ElementsAre("log a 6+4"));
+  outbox.AckLog("a", 6);
+  EXPECT_THAT(Drain(outbox), IsEmpty());
+  outbox.AckLog("a", 6, /*again=*/true);
+  outbox.PutFinished(Finished("a", 10));
+  EXPECT_THAT(Drain(outbox), ElementsAre("log a 6+4", "finished a"));
+}
+
 TEST_F(OutboxTest, AResultOfAnUnknownAttemptGoesAtOnce) {
   Outbox outbox;
   outbox.PutFinished(Finished("ghost", 0));
