@@ -26,7 +26,7 @@ client() {  # NAME
     number=$((number + 1))
     until timeout 120 "$manyarch" build -q -t "$registry/demo/$1:$number" --platform linux/amd64 \
       --build-arg "BASE=$base" --build-arg "NUMBER=$1-$number" "$work/context" 2>"$work/$1.err"; do
-      if grep -qE "cannot reach the controller|controller is stopping" "$work/$1.err"; then
+      if grep -qE "cannot reach the controller|ended the call" "$work/$1.err"; then
         sleep 0.2
         continue
       fi
