@@ -190,6 +190,7 @@ void LoopAdapter::StartOver(const absl::Status& why) {
     std::_Exit(EXIT_FAILURE);
   }
   spdlog::error("starting over from the store: {}", std::string(why.message()));
+  publisher_->StartOver();
   board_->Clear();
   sessions_->CloseAll(
       absl::UnavailableError(absl::StrCat("the controller had to start over: ", why.message())),

@@ -26,8 +26,27 @@ void Publisher::Stop() {
   strands_.Stop();
 }
 
+void Publisher::StartOver() {
+  absl::MutexLock lock(&mutex_);
+  ++era_;
+}
+
+int64_t Publisher::Era() {
+  absl::MutexLock lock(&mutex_);
+  return era_;
+}
+
+bool Publisher::IsCurrent(int64_t era) { return Era() == era; }
+
+// Under the lock, so that nothing of an era is posted once StartOver has returned.
+void Publisher::Post(int64_t era, core::Event event) {
+  absl::MutexLock lock(&mutex_);
+  if (era_ == era) post_(std::move(event));
+}
+
 void Publisher::CarryOut(core::CheckImage effect) {
-  strands_.Add("", [this, effect = std::move(effect)] {
+  strands_.Add("", [this, era = Era(), effect = std::move(effect)] {
+    if (!IsCurrent(era)) return;
     auto verified = images_.Verify(effect.image, effect.platform);
     if (absl::IsCancelled(verified.status())) return;
     core::ImageChecked checked;
@@ -39,13 +58,14 @@ void Publisher::CarryOut(core::CheckImage effect) {
     } else {
       checked.failure = FailureOf(verified.status());
     }
-    post_(std::move(checked));
+    Post(era, std::move(checked));
   });
 }
 
 void Publisher::CarryOut(core::WriteAnchor effect) {
   const std::string repository = effect.image.repository;
-  strands_.Add(repository, [this, effect = std::move(effect)] {
+  strands_.Add(repository, [this, era = Era(), effect = std::move(effect)] {
+    if (!IsCurrent(era)) return;
     absl::Status error;
     for (const core::TagRef& ref : effect.refs) {
       // The others are worth trying where one fails.
@@ -53,16 +73,18 @@ void Publisher::CarryOut(core::WriteAnchor effect) {
       if (absl::IsCancelled(status)) return;
       error.Update(status);
     }
-    post_(core::AnchorFinished{effect.job_id, effect.platform, std::move(error)});
+    Post(era, core::AnchorFinished{effect.job_id, effect.platform, std::move(error)});
   });
 }
 
 void Publisher::CarryOut(core::Publish effect) {
   const std::string repository = effect.repository;
-  strands_.Add(repository, [this, effect = std::move(effect)] {
+  strands_.Add(repository, [this, era = Era(), effect = std::move(effect)] {
+    if (!IsCurrent(era)) return;
     ListOutcome outcome = images_.PublishList(effect.intent, effect.repository, effect.tags);
     if (absl::IsCancelled(outcome.error)) return;
-    post_(core::PublishFinished{effect.job_id, std::move(outcome.tags), std::move(outcome.error)});
+    Post(era,
+         core::PublishFinished{effect.job_id, std::move(outcome.tags), std::move(outcome.error)});
   });
 }
 

@@ -3,7 +3,9 @@
 #include <functional>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "controller/core/effects.h"
@@ -41,11 +43,21 @@ class Publisher {
   // Takes until `deadline` at most.
   absl::Status Preflight(const std::string& repository, absl::Time deadline);
 
+  // The core was loaded anew and asks again for all that it wants: what waits is not begun, and
+  // what runs is not answered.
+  void StartOver();
+
   // Within about a second. May be called again.
   void Stop();
 
  private:
+  bool IsCurrent(int64_t era);
+  int64_t Era();
+  void Post(int64_t era, core::Event event);
+
   std::function<void(core::Event)> post_;
+  absl::Mutex mutex_;
+  int64_t era_ ABSL_GUARDED_BY(mutex_) = 0;  // Rises with every StartOver.
   absl::Notification stop_;
   registry::RegistryClient client_;
   ImagePublisher images_;

@@ -27,12 +27,19 @@ class SimController : public controller::EnginePorts {
   SimController(RunContext* run, SimStore* store, SimRegistry* registry, core::FarmOptions options);
 
   bool alive() const { return alive_; }
+  bool ready() const { return alive_ && ready_; }
+  const core::Farm& farm() const { return engine_.farm(); }
   void Crash();
+  // Another controller takes over the store while this one stands still; it goes on later, until it
+  // learns what has happened. (A write to the registry that lands so late is the one gap that no
+  // registry lets us close: there are none.)
+  void Overtaken(absl::Duration pause);
   void Post(core::Event event);
 
   // Clients. `answer` is called with the job's id, unless the process dies first.
   void Submit(core::Submit event, std::function<void(absl::Status, std::string)> answer);
   void Cancel(core::Cancel event, std::function<void(absl::Status, std::string)> answer);
+  void SetAdmission(core::SetAdmission event);
 
   // A worker has dialled: its messages come through Receive, `deliver` takes those for it.
   uint64_t Accept(std::shared_ptr<SimStream> stream, std::function<void(ToWorker)> deliver);
@@ -51,6 +58,7 @@ class SimController : public controller::EnginePorts {
   struct Session {
     std::shared_ptr<SimStream> stream;
     std::function<void(ToWorker)> deliver;
+    absl::Time heard;  // True time.
   };
 
   void ScheduleTurn();
@@ -58,7 +66,10 @@ class SimController : public controller::EnginePorts {
   void Turn();
   void Recover();
   void Tell(uint64_t session, ToWorker message);
-  void CloseStream(uint64_t session, bool refused);
+  // Whether the attempt may be ended at its worker: nobody waits for it, durably.
+  void CheckAbandoned(const std::string& attempt_id);
+  void CheckAcknowledged(const std::string& attempt_id);
+  bool Standing() const { return run_->scheduler.now() < stands_until_; }
 
   void On(const core::Answer& e);
   void On(const core::SendHelloAnswer& e);
@@ -66,16 +77,18 @@ class SimController : public controller::EnginePorts {
   void On(const core::SendAbandon& e);
   void On(const core::SendAcknowledged& e);
   void On(const core::CloseSession& e);
-  void On(const core::CheckImage& e) { publisher_->CarryOut(e); }
-  void On(const core::WriteAnchor& e) { publisher_->CarryOut(e); }
-  void On(const core::Publish& e) { publisher_->CarryOut(e); }
+  void On(const core::CheckImage& e);
+  void On(const core::WriteAnchor& e);
+  void On(const core::Publish& e);
 
   RunContext* const run_;
   SimStore* const store_;
   const int64_t epoch_;
   const absl::Duration steady_offset_;
   absl::Duration wall_skew_;
+  absl::Time stands_until_ = absl::InfinitePast();
   std::unique_ptr<SimPublisher> publisher_;
+  const absl::Duration lost_after_;
   controller::Engine engine_;
   bool alive_ = true;
   bool ready_ = false;

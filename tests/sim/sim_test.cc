@@ -1,4 +1,5 @@
 // Thousands of small farms, each with its own luck.
+#include <cstdlib>
 #include <iostream>
 
 #include "absl/strings/numbers.h"
@@ -8,28 +9,30 @@
 namespace manyarch::sim {
 namespace {
 
-int SeedsToRun() {
-  int seeds = 0;
-  const char* text = std::getenv("MANYARCH_SIM_SEEDS");
-  return text != nullptr && absl::SimpleAtoi(text, &seeds) ? seeds : 1000;
+int Setting(const char* name, int fallback) {
+  int value = 0;
+  const char* text = std::getenv(name);
+  return text != nullptr && absl::SimpleAtoi(text, &value) ? value : fallback;
 }
 
 TEST(Simulation, EveryPromiseHoldsUnderFaults) {
   int jobs = 0;
   int succeeded = 0;
   int crashes = 0;
-  const int seeds = SeedsToRun();
-  for (int seed = 1; seed <= seeds; ++seed) {
+  const int from = Setting("MANYARCH_SIM_FROM", 1);
+  const int seeds = Setting("MANYARCH_SIM_SEEDS", 1000);
+  for (int seed = from; seed < from + seeds; ++seed) {
     const RunResult result = World(static_cast<uint64_t>(seed)).Run();
     jobs += result.jobs;
     succeeded += result.succeeded;
     crashes += result.crashes;
     if (result.violation.empty()) continue;
     for (const std::string& line : result.trace) std::cerr << line << "\n";
-    FAIL() << "seed " << seed << ": " << result.violation;
+    FAIL() << "seed " << seed << ": " << result.violation
+           << "\nto see it again: tests/sim/run --from " << seed << " --seeds 1 --trace";
   }
-  std::cout << seeds << " seeds, " << jobs << " jobs, " << succeeded << " succeeded, " << crashes
-            << " restarts of the controller\n";
+  std::cout << seeds << " seeds from " << from << ", " << jobs << " jobs, " << succeeded
+            << " succeeded, " << crashes << " restarts of the controller\n";
   // A simulation in which nothing is at stake would prove nothing.
   EXPECT_GT(succeeded, jobs / 3);
   EXPECT_GT(crashes, seeds / 10);

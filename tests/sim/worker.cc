@@ -1,6 +1,8 @@
 #include "tests/sim/worker.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 namespace manyarch::sim {
 
@@ -31,12 +33,10 @@ core::FinishedAttempt ToController(const wc::FinishedAttempt& finished) {
 
 SimWorker::SimWorker(RunContext* run, SimRegistry* registry,
                      std::function<SimController*()> controller,
-                     const std::map<std::string, absl::Time>* stalled_until,
                      core::WorkerDescription description)
     : run_(run),
       registry_(registry),
       controller_(std::move(controller)),
-      stalled_until_(stalled_until),
       description_(std::move(description)) {}
 
 void SimWorker::Start() {
@@ -83,6 +83,26 @@ void SimWorker::BreakStream() {
   Step(process, wc::Disconnected{connection, "reset", false});
 }
 
+void SimWorker::BlackHole(bool to_worker, bool to_controller) {
+  if (process_ == nullptr || process_->stream == nullptr) return;
+  run_->Trace(id(), "'s stream swallows what goes ", to_worker ? "to it" : "",
+              to_worker && to_controller ? " and " : "", to_controller ? "to the controller" : "");
+  if (to_worker) process_->stream->Lose(/*to_worker=*/true);
+  if (to_controller) process_->stream->Lose(/*to_worker=*/false);
+}
+
+void SimWorker::StallStream(absl::Duration length) {
+  if (process_ == nullptr || process_->stream == nullptr) return;
+  run_->Trace(id(), "'s stream stands still for ", absl::FormatDuration(length));
+  process_->stream->Stall(run_->scheduler.now() + length);
+}
+
+void SimWorker::SetNotReady(const std::string& why) {
+  if (process_ == nullptr) return;
+  run_->Trace(id(), why.empty() ? " is ready again" : " is not ready: ", why);
+  Step(process_, wc::ReadinessChanged{why});
+}
+
 void SimWorker::Step(ProcessPtr process, const wc::Event& event) {
   if (process != process_) return;  // A dead process does nothing more.
   for (const wc::Effect& effect : process->core.Step(event, run_->scheduler.now())) {
@@ -106,8 +126,7 @@ void SimWorker::ScheduleTick(const ProcessPtr& process) {
 
 void SimWorker::Dial(const ProcessPtr& process, wc::ConnectionId connection) {
   SimController* controller = controller_();
-  const auto stalled = stalled_until_->find(id());
-  const bool cut = stalled != stalled_until_->end() && stalled->second > run_->scheduler.now();
+  const bool cut = cut_.Any(run_->scheduler.now());
   if (controller == nullptr || cut) {
     // Refused at once when nobody listens; when cut off, nothing is heard at all.
     if (!cut) {
@@ -117,12 +136,14 @@ void SimWorker::Dial(const ProcessPtr& process, wc::ConnectionId connection) {
     }
     return;
   }
-  auto stream = std::make_shared<SimStream>(run_, stalled_until_, id());
+  auto stream = std::make_shared<SimStream>(run_, &cut_);
   process->stream = stream;
   process->connection = connection;
   process->peer = controller;
-  stream->worker_end.on_closed = [this, process, connection] {
-    Step(process, wc::Disconnected{connection, "stream closed", false});
+  // The process owns its stream: the stream must not keep the process.
+  stream->worker_end.on_closed = [this, weak = std::weak_ptr<Process>(process), connection] {
+    const ProcessPtr live = weak.lock();
+    if (live != nullptr) Step(live, wc::Disconnected{connection, "stream closed", false});
   };
   process->session = controller->Accept(stream, [this, process, connection](ToWorker message) {
     std::visit(
@@ -161,6 +182,7 @@ void SimWorker::On(const ProcessPtr& p, const wc::SendHello& e) {
     hello.finished.push_back(sim::ToController(finished));
   }
   hello.draining = e.draining;
+  hello.not_ready = e.not_ready;
   ToController(p, [hello](SimController* controller, uint64_t session) mutable {
     hello.session = session;
     controller->Receive(session, hello);
@@ -174,6 +196,17 @@ void SimWorker::On(const ProcessPtr& p, const wc::SendHeartbeat& e) {
 }
 
 void SimWorker::On(const ProcessPtr& p, const wc::SendOfferAnswer& e) {
+  if (!e.accepted) run_->Trace(id(), " refuses ", e.attempt_id, ": ", e.reason);
+  // The controller knows what holds a slot here, what it has abandoned included.
+  if (absl::StartsWith(e.reason, "all slots are busy")) {
+    run_->Violated(id(), " was offered ", e.attempt_id, " while all its slots were taken");
+  }
+  if (run_->Luck(10)) {
+    ToController(p, [e](SimController* controller, uint64_t session) {
+      controller->Receive(session,
+                          core::OfferAnswered{session, e.attempt_id, e.accepted, e.reason});
+    });
+  }
   ToController(p, [e](SimController* controller, uint64_t session) {
     controller->Receive(session, core::OfferAnswered{session, e.attempt_id, e.accepted, e.reason});
   });
@@ -187,7 +220,7 @@ void SimWorker::On(const ProcessPtr& p, const wc::SendProgress& e) {
 }
 
 void SimWorker::On(const ProcessPtr& p, const wc::SendFinished& e) {
-  const bool twice = run_->faults && run_->chance.OneIn(10);  // Repeats must do no harm.
+  const bool twice = run_->Luck(10);  // Repeats must do no harm.
   for (int i = 0; i < (twice ? 2 : 1); ++i) {
     ToController(p, [e](SimController* controller, uint64_t session) {
       controller->Receive(session, core::AttemptFinished{session, sim::ToController(e.finished)});
@@ -201,8 +234,14 @@ void SimWorker::On(const ProcessPtr& p, const wc::SendDrain& e) {
   });
 }
 
+void SimWorker::On(const ProcessPtr& p, const wc::SendReadiness& e) {
+  ToController(p, [e](SimController* controller, uint64_t session) {
+    controller->Receive(session, core::WorkerReadiness{session, e.not_ready});
+  });
+}
+
 void SimWorker::StartAttempt(const ProcessPtr& process, const std::string& attempt_id,
-                             const std::string& platform) {
+                             const std::string& order) {
   run_->Trace(id(), " starts ", attempt_id);
   process->running.insert(attempt_id);
   if (process->running.size() > static_cast<size_t>(description_.slots)) {
@@ -214,22 +253,37 @@ void SimWorker::StartAttempt(const ProcessPtr& process, const std::string& attem
     if (!process->running.contains(attempt_id)) return;
     Step(process, wc::AttemptStateChanged{attempt_id, wc::Phase::kBuilding});
   });
-  run_->scheduler.After(whole, [this, process, attempt_id, platform] {
+  const std::vector<std::string> parts = absl::StrSplit(order, '|');
+  if (run_->Luck(60)) {
+    run_->hung.insert(attempt_id);
+    return;
+  }
+  run_->scheduler.After(whole, [this, process, attempt_id, parts] {
     if (process != process_ || !process->running.contains(attempt_id)) return;
-    const uint64_t fate = run_->chance.Below(40);
-    std::string result;
-    if (fate == 0) {
-      result = "user";
-    } else if (fate <= 3 && run_->faults) {
-      result = "infrastructure";
-    } else {
-      result = absl::StrCat("sha256:", attempt_id);
-      // Now and then a base image is of another architecture than it says.
-      registry_->images[result] =
-          fate == 4 ? Platform{"linux", "mips", ""} : *ParsePlatform(platform);
+    if (parts[1] != "poison") {
+      End(process, attempt_id, parts[0]);
+      return;
     }
-    Finish(process, attempt_id, result);
+    run_->Trace(id(), " is killed by ", attempt_id);
+    if (on_poisoned) on_poisoned(attempt_id);
+    Kill();
   });
+}
+
+void SimWorker::End(const ProcessPtr& process, const std::string& attempt_id,
+                    const std::string& platform) {
+  const uint64_t fate = run_->chance.Below(40);
+  if (fate == 0) {
+    Finish(process, attempt_id, "user");
+  } else if (fate <= 3 && run_->faults) {
+    Finish(process, attempt_id, "infrastructure");
+  } else {
+    const std::string digest = absl::StrCat("sha256:", attempt_id);
+    // Now and then a base image is of another architecture than it says.
+    registry_->PushImage(digest,
+                         fate == 4 ? Platform{"linux", "mips", ""} : *ParsePlatform(platform));
+    Finish(process, attempt_id, digest);
+  }
 }
 
 void SimWorker::Finish(const ProcessPtr& process, const std::string& attempt_id,

@@ -23,8 +23,10 @@ namespace manyarch::sim {
 class SimWorker {
  public:
   SimWorker(RunContext* run, SimRegistry* registry, std::function<SimController*()> controller,
-            const std::map<std::string, absl::Time>* stalled_until,
             core::WorkerDescription description);
+
+  // Called when a build is about to kill its worker.
+  std::function<void(const std::string& attempt_id)> on_poisoned;
 
   const std::string& id() const { return description_.id; }
   bool up() const { return process_ != nullptr; }
@@ -34,8 +36,19 @@ class SimWorker {
   // SIGTERM; a second one hands back.
   void Drain();
   void HandBack();
-  // The stream breaks.
+  // The stream breaks, and its worker notices.
   void BreakStream();
+  // The stream loses all that is and will be under way in one direction or both, and nobody is
+  // told.
+  void BlackHole(bool to_worker, bool to_controller);
+  // The stream alone stands still; what is under way may arrive after its successor's Hello.
+  void StallStream(absl::Duration length);
+  // Until then nothing passes between the worker and anybody.
+  Cut& cut() { return cut_; }
+  // The disk is full, or not any more.
+  void SetNotReady(const std::string& why);
+  // Runs nothing and owes no answer.
+  bool Idle() const { return process_ != nullptr && process_->running.empty() && results_.empty(); }
 
  private:
   // One life of the process.
@@ -58,8 +71,9 @@ class SimWorker {
   void ScheduleTick(const ProcessPtr& process);
   void Dial(const ProcessPtr& process, worker::core::ConnectionId connection);
   void ToController(const ProcessPtr& process, std::function<void(SimController*, uint64_t)> say);
+  void End(const ProcessPtr& process, const std::string& attempt_id, const std::string& platform);
   void StartAttempt(const ProcessPtr& process, const std::string& attempt_id,
-                    const std::string& platform);
+                    const std::string& order);
   void Finish(const ProcessPtr& process, const std::string& attempt_id, const std::string& result);
 
   void On(const ProcessPtr& p, const worker::core::Dial& e) { Dial(p, e.connection); }
@@ -70,6 +84,7 @@ class SimWorker {
   void On(const ProcessPtr& p, const worker::core::SendProgress& e);
   void On(const ProcessPtr& p, const worker::core::SendFinished& e);
   void On(const ProcessPtr& p, const worker::core::SendDrain& e);
+  void On(const ProcessPtr& p, const worker::core::SendReadiness& e);
   void On(const ProcessPtr&, const worker::core::ResumeLog&) {}
   void On(const ProcessPtr&, const worker::core::AckLog&) {}
   void On(const ProcessPtr& p, const worker::core::StartAttempt& e) {
@@ -85,10 +100,10 @@ class SimWorker {
   RunContext* const run_;
   SimRegistry* const registry_;
   const std::function<SimController*()> controller_;
-  const std::map<std::string, absl::Time>* const stalled_until_;
   const core::WorkerDescription description_;
   std::map<std::string, worker::core::FinishedAttempt> results_;  // On disk.
   ProcessPtr process_;
+  Cut cut_;
   int starts_ = 0;
 };
 

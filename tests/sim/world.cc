@@ -1,10 +1,8 @@
 #include "tests/sim/world.h"
 
 #include <algorithm>
-#include <set>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "common/base/ids.h"
 
 namespace manyarch::sim {
@@ -15,16 +13,12 @@ constexpr absl::Duration kFaultTime = absl::Minutes(12);
 // Queue, attempts and publishing of the slowest job, with room to spare.
 constexpr absl::Duration kQuietTime = absl::Minutes(90);
 constexpr absl::Duration kRestart = absl::Seconds(3);
+// Whatever a dead controller had on its way has landed by then, or never will.
+constexpr absl::Duration kLanded = absl::Milliseconds(400);
 
 const Platform kAmd64{"linux", "amd64", ""};
 const Platform kArm64{"linux", "arm64", ""};
 const Platform kS390x{"linux", "s390x", ""};
-
-const core::PublishIntent* IntentOf(const core::Job& job) {
-  if (const auto* s = std::get_if<core::JobPublishing>(&job.state)) return &s->intent;
-  if (const auto* s = std::get_if<core::JobSucceeded>(&job.state)) return &s->intent;
-  return nullptr;
-}
 
 }  // namespace
 
@@ -41,9 +35,15 @@ RunResult World::Run() {
   ScheduleFaults();
   const absl::Time quiet = run_.start + kFaultTime;
   while (run_.violation.empty() && run_.scheduler.Step(quiet)) CheckAcknowledged();
-  if (run_.violation.empty()) {
-    Heal();
-    while (run_.violation.empty() && run_.scheduler.Step(quiet + kQuietTime)) CheckAcknowledged();
+  if (run_.violation.empty()) Heal();
+  absl::Time end = quiet;
+  while (run_.violation.empty() && end < quiet + kQuietTime && !Quiet()) {
+    end += absl::Seconds(30);
+    while (run_.violation.empty() && run_.scheduler.Step(end)) CheckAcknowledged();
+  }
+  // What comes late must do no harm either.
+  while (run_.violation.empty() && run_.scheduler.Step(end + absl::Minutes(2))) {
+    CheckAcknowledged();
   }
   if (run_.violation.empty()) CheckEnd();
   result_.violation = run_.violation;
@@ -54,6 +54,19 @@ RunResult World::Run() {
   }
   result_.crashes = static_cast<int>(controllers_.size()) - 1;
   return result_;
+}
+
+bool World::Quiet() {
+  for (const auto& [id, job] : store_.jobs) {
+    if (!core::IsTerminal(job.state)) return false;
+  }
+  for (const ClientJob& client : clients_) {
+    if (client.acknowledged.empty()) return false;
+  }
+  for (const auto& worker : workers_) {
+    if (!worker->Idle()) return false;
+  }
+  return true;
 }
 
 void World::StartController() {
@@ -71,7 +84,8 @@ void World::AddWorkers() {
     description.platforms = kinds[i % kinds.size()];
     description.slots = 1 + static_cast<int>(run_.chance.Below(2));
     workers_.push_back(std::make_unique<SimWorker>(
-        &run_, &registry_, [this] { return controller(); }, &stalled_until_, description));
+        &run_, &registry_, [this] { return controller(); }, description));
+    workers_.back()->on_poisoned = [this](const std::string& id) { CheckPoisoned(id); };
     workers_.back()->Start();
   }
 }
@@ -87,6 +101,7 @@ std::shared_ptr<const core::JobSpec> World::RandomSpec() {
   if (run_.chance.OneIn(6)) spec->platforms.push_back({kS390x, run_.chance.OneIn(2)});
   if (run_.chance.OneIn(4)) spec->arch_tag_template.clear();
   if (run_.chance.OneIn(4)) spec->emulation = core::Emulation::kAllow;
+  spec->options = run_.chance.OneIn(25) ? "poison" : "sound";
   spec->build_timeout = absl::Minutes(5);
   spec->unschedulable_after = absl::Minutes(3);
   return spec;
@@ -98,6 +113,8 @@ void World::AddClients() {
     clients_.push_back({absl::StrCat("key-", i), absl::StrCat("hash-", i), RandomSpec(), ""});
     run_.scheduler.After(run_.chance.Between(absl::ZeroDuration(), absl::Minutes(6)),
                          [this, i] { SubmitUntilAcknowledged(i); });
+    run_.scheduler.After(run_.chance.Between(absl::Minutes(1), absl::Minutes(11)),
+                         [this, i] { SubmitAnotherRequest(i); });
     if (run_.chance.OneIn(4)) {
       run_.scheduler.After(run_.chance.Between(absl::Seconds(1), absl::Minutes(10)),
                            [this, i] { MaybeCancel(i); });
@@ -107,25 +124,47 @@ void World::AddClients() {
 
 // As a good client does: the same key until there is an answer.
 void World::SubmitUntilAcknowledged(size_t index) {
-  ClientJob& client = clients_[index];
-  if (!client.acknowledged.empty() && !run_.chance.OneIn(3)) return;
-  if (SimController* now = controller()) {
-    core::Submit event;
-    event.job_id = JobIdFrom(run_.chance.Bits());
-    event.idempotency_key = client.key;
-    event.request_hash = client.request_hash;
-    event.spec = client.spec;
-    now->Submit(std::move(event), [this, index](absl::Status status, const std::string& job_id) {
-      if (!status.ok()) return;
-      std::string& acknowledged = clients_[index].acknowledged;
-      if (acknowledged.empty()) run_.Trace("job ", job_id, " is acknowledged");
-      if (!acknowledged.empty() && acknowledged != job_id) {
-        run_.Violated("one key made two jobs, ", acknowledged, " and ", job_id);
-      }
-      acknowledged = job_id;
-    });
-  }
+  if (!clients_[index].acknowledged.empty() && !run_.chance.OneIn(3)) return;
+  // Now and then an impatient one asks several times at once.
+  for (int i = run_.Luck(4) ? 3 : 1; i > 0; --i) Submit(index);
   run_.scheduler.After(absl::Seconds(5), [this, index] { SubmitUntilAcknowledged(index); });
+}
+
+void World::Submit(size_t index) {
+  SimController* const now = controller();
+  if (now == nullptr) return;
+  const ClientJob& client = clients_[index];
+  core::Submit event;
+  event.job_id = JobIdFrom(run_.chance.Bits());
+  event.idempotency_key = client.key;
+  event.request_hash = client.request_hash;
+  event.spec = client.spec;
+  now->Submit(std::move(event), [this, index](absl::Status status, const std::string& job_id) {
+    if (!status.ok()) return;
+    if (!store_.jobs.contains(job_id)) {
+      run_.Violated("job ", job_id, " was acknowledged before it was durable");
+    }
+    if (run_.Luck(8)) return;  // The answer is lost.
+    std::string& acknowledged = clients_[index].acknowledged;
+    if (acknowledged.empty()) run_.Trace("job ", job_id, " is acknowledged");
+    if (!acknowledged.empty() && acknowledged != job_id) {
+      run_.Violated("one key made two jobs, ", acknowledged, " and ", job_id);
+    }
+    acknowledged = job_id;
+  });
+}
+
+void World::SubmitAnotherRequest(size_t index) {
+  const ClientJob& client = clients_[index];
+  if (client.acknowledged.empty() || controller() == nullptr) return;
+  core::Submit event;
+  event.job_id = JobIdFrom(run_.chance.Bits());
+  event.idempotency_key = client.key;
+  event.request_hash = client.request_hash + "+";
+  event.spec = client.spec;
+  controller()->Submit(std::move(event), [this, index](absl::Status status, const std::string&) {
+    if (status.ok()) run_.Violated("another request was taken under ", clients_[index].key);
+  });
 }
 
 void World::MaybeCancel(size_t index) {
@@ -152,7 +191,11 @@ void World::ScheduleFaults() {
   // Whoever died is started again, sooner or later.
   for (absl::Time t = run_.start; t < run_.start + kFaultTime; t += kRestart) {
     run_.scheduler.At(t, [this] {
-      if (controller() == nullptr) StartController();
+      if (controller() == nullptr) {
+        run_.scheduler.After(kLanded, [this] {
+          if (controller() == nullptr) StartController();
+        });
+      }
       for (const auto& worker : workers_) {
         if (!worker->up() && run_.chance.OneIn(8)) worker->Start();
       }
@@ -161,129 +204,132 @@ void World::ScheduleFaults() {
 }
 
 void World::Fault() {
-  SimWorker& worker = *workers_[run_.chance.Below(workers_.size())];
-  switch (run_.chance.Below(7)) {
+  const absl::Time now = run_.scheduler.now();
+  switch (run_.chance.Below(16)) {
     case 0:
     case 1:
       if (controller() != nullptr) controller()->Crash();
       break;
     case 2:
-      worker.Kill();
+      ReplaceController();
       break;
-    case 3:
-      worker.BreakStream();
+    case 3: {
+      const absl::Duration length = run_.chance.Between(absl::Seconds(5), absl::Minutes(3));
+      run_.Trace("the registry is down for ", absl::FormatDuration(length));
+      run_.registry_down_until = now + length;
       break;
+    }
     case 4: {
-      const absl::Duration length = run_.chance.Between(absl::Seconds(1), absl::Minutes(3));
-      run_.Trace(worker.id(), " is cut off for ", absl::FormatDuration(length));
-      stalled_until_[worker.id()] = run_.scheduler.now() + length;
+      const absl::Duration length = run_.chance.Between(absl::Seconds(1), absl::Minutes(1));
+      run_.Trace("the controller's disk is full for ", absl::FormatDuration(length));
+      run_.disk_full_until = now + length;
       break;
     }
     case 5:
-      worker.Drain();
+      for (const auto& worker : workers_) CutOff(*worker, true, true);
       break;
     default:
+      WorkerFault(*workers_[run_.chance.Below(workers_.size())]);
+  }
+}
+
+void World::WorkerFault(SimWorker& worker) {
+  switch (run_.chance.Below(12)) {
+    case 0:
+      worker.Kill();
+      break;
+    case 1:
+      worker.BreakStream();
+      break;
+    case 2:
+      CutOff(worker, true, true);
+      break;
+    case 3: {
+      const bool up = run_.chance.OneIn(2);
+      CutOff(worker, !up, up);
+      break;
+    }
+    case 4:
+    case 5: {
+      const uint64_t which = run_.chance.Below(3);
+      worker.BlackHole(which != 0, which != 1);
+      break;
+    }
+    case 6:
+      worker.StallStream(run_.chance.Between(absl::Seconds(5), absl::Minutes(2)));
+      break;
+    case 7:
+      worker.Drain();
+      break;
+    case 8:
       worker.HandBack();
       break;
+    case 9:
+      worker.SetNotReady("its disk is full");
+      run_.scheduler.After(run_.chance.Between(absl::Seconds(1), absl::Minutes(2)),
+                           [&worker] { worker.SetNotReady(""); });
+      break;
+    case 10:
+      SetAdmission(worker.id(), core::Admission::kCordoned);
+      break;
+    default:
+      SetAdmission(worker.id(), core::Admission::kSchedulable);
   }
+}
+
+void World::CutOff(SimWorker& worker, bool to_worker, bool to_controller) {
+  const absl::Duration length = run_.chance.Between(absl::Seconds(1), absl::Minutes(3));
+  run_.Trace(worker.id(), " is cut off for ", absl::FormatDuration(length),
+             !to_worker       ? ", one way"
+             : !to_controller ? ", the other way"
+                              : "");
+  const absl::Time until = run_.scheduler.now() + length;
+  if (to_worker) worker.cut().to_worker = until;
+  if (to_controller) worker.cut().to_controller = until;
+}
+
+// The present one stands still, is taken for dead, and wakes up beside its successor.
+void World::ReplaceController() {
+  SimController* const old = controller();
+  if (old == nullptr) return;
+  old->Overtaken(run_.chance.Between(absl::Seconds(1), absl::Minutes(2)));
+  run_.scheduler.After(kLanded, [this, old] {
+    if (controllers_.back().get() == old) StartController();
+  });
+}
+
+void World::SetAdmission(const std::string& worker, core::Admission admission) {
+  if (controller() == nullptr) return;
+  run_.Trace(worker, admission == core::Admission::kCordoned ? " is cordoned" : " is uncordoned");
+  core::SetAdmission event;
+  event.worker = worker;
+  event.admission = admission;
+  event.reason = "the operator says so";
+  controller()->SetAdmission(std::move(event));
 }
 
 void World::Heal() {
   run_.Trace("faults stop");
   run_.faults = false;
-  stalled_until_.clear();
-  if (controller() == nullptr) StartController();
-  // Drained workers end by themselves: each is started again whenever it is down.
-  for (int i = 0; i < 200; ++i) {
-    run_.scheduler.After(absl::Seconds(5) * i, [this] {
-      for (const auto& worker : workers_) worker->Start();
-    });
+  run_.registry_down_until = run_.disk_full_until = run_.scheduler.now();
+  for (const auto& worker : workers_) {
+    worker->cut() = {};
+    worker->SetNotReady("");
   }
-}
-
-// P2: a final tag points to a list of exactly one verified image for each platform, and no earlier
-// submission overwrites a later one.
-void World::CheckTag(const std::string& tag, const std::string& digest) {
-  for (const auto& [id, job] : store_.jobs) {
-    for (const core::TagOutcome& outcome : job.tags) {
-      if (outcome.ref.ToString() != tag || IntentOf(job) == nullptr) continue;
-      const core::PublishIntent& intent = *IntentOf(job);
-      if (intent.digest != digest) continue;
-      if (tag_generation_[tag] > job.generation) {
-        run_.Violated(tag, " was moved back from submission ", tag_generation_[tag], " to ",
-                      job.generation);
-      }
-      tag_generation_[tag] = job.generation;
-      std::set<std::string> listed;
-      for (absl::string_view entry : absl::StrSplit(intent.list, ';')) {
-        const std::pair<std::string, std::string> parts =
-            absl::StrSplit(entry, absl::MaxSplits('=', 1));
-        if (!listed.insert(parts.first).second)
-          run_.Violated(tag, " lists ", parts.first, " twice");
-        if (ToString(registry_.images.at(parts.second)) != parts.first) {
-          run_.Violated(tag, " lists an image of another platform as ", parts.first);
+  if (controller() == nullptr) StartController();
+  // Whoever ended is started again, and whoever was taken out is let in.
+  for (absl::Duration at; at < kQuietTime; at += absl::Seconds(15)) {
+    run_.scheduler.After(at, [this] {
+      for (const auto& worker : workers_) {
+        worker->Start();
+        const core::Worker* seen = controller() == nullptr || !controller()->ready()
+                                       ? nullptr
+                                       : controller()->farm().FindWorker(worker->id());
+        if (seen != nullptr && seen->admission != core::Admission::kSchedulable) {
+          SetAdmission(worker->id(), core::Admission::kSchedulable);
         }
       }
-      for (const core::Build& build : job.builds) {
-        const bool there = listed.erase(ToString(build.platform)) > 0;
-        const bool wanted =
-            !build.optional || std::holds_alternative<core::BuildSucceeded>(build.state);
-        if (there != wanted) run_.Violated(tag, " is wrong about ", ToString(build.platform));
-      }
-      if (!listed.empty()) run_.Violated(tag, " lists more platforms than were asked for");
-      return;
-    }
-  }
-  if (registry_.lists.contains(digest)) {
-    run_.Violated(tag, " was written before the intent was durable");
-  }
-}
-
-// P1.
-void World::CheckAcknowledged() {
-  for (const ClientJob& client : clients_) {
-    if (client.acknowledged.empty()) continue;
-    const auto job = store_.jobs.find(client.acknowledged);
-    if (job == store_.jobs.end() || job->second.idempotency_key != client.key) {
-      run_.Violated("job ", client.acknowledged, " was acknowledged and is not in the store");
-    }
-  }
-}
-
-void World::CheckEnd() {
-  std::map<std::string, const core::Job*>
-      newest;  // By tag: the last job that says it has written it.
-  for (const auto& [id, job] : store_.jobs) {
-    if (!core::IsTerminal(job.state)) {
-      run_.Violated("job ", id,
-                    " is not finished long after the faults have stopped: ", job.status_reason);
-      for (const core::Build& build : job.builds) {
-        const auto* waiting = std::get_if<core::BuildWaiting>(&build.state);
-        run_.Trace(id, " ", ToString(build.platform), ": state ", build.state.index(), " ",
-                   waiting == nullptr ? "" : waiting->reason, ", ", build.attempts.size(),
-                   " attempts");
-      }
-      return;
-    }
-    if (!std::holds_alternative<core::JobSucceeded>(job.state)) continue;
-    for (const core::TagOutcome& tag : job.tags) {
-      if (!tag.written) continue;
-      const core::Job*& best = newest[tag.ref.ToString()];
-      if (best == nullptr || best->generation < job.generation) best = &job;
-    }
-  }
-  for (const auto& [tag, job] : newest) {
-    const auto found = registry_.tags.find(tag);
-    // A later job that failed while publishing may have moved it: its failure says so.
-    const bool moved_later = tag_generation_[tag] > job->generation;
-    if (found == registry_.tags.end() ||
-        (found->second != IntentOf(*job)->digest && !moved_later)) {
-      run_.Violated("job ", job->id, " says that it has written ", tag, ", which points elsewhere");
-    }
-  }
-  for (const ClientJob& client : clients_) {
-    if (client.acknowledged.empty())
-      run_.Violated("the submission ", client.key, " was never taken");
+    });
   }
 }
 

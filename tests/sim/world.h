@@ -44,12 +44,26 @@ class World {
   void ScheduleFaults();
   void StartController();
   void SubmitUntilAcknowledged(size_t index);
+  void Submit(size_t index);
+  void SubmitAnotherRequest(size_t index);
   void MaybeCancel(size_t index);
   void Fault();
+  void WorkerFault(SimWorker& worker);
+  void CutOff(SimWorker& worker, bool to_worker, bool to_controller);
+  void ReplaceController();
+  void SetAdmission(const std::string& worker, core::Admission admission);
   void Heal();
+  bool Quiet();
+  // checks.cc
   void CheckTag(const std::string& tag, const std::string& digest);
+  void CheckList(const std::string& tag, const core::Job& job, const std::string& list);
+  void CheckAnchor(const std::string& tag, const std::string& digest);
+  void CheckGeneration(const std::string& tag, const core::Job& job);
+  void CheckPoisoned(const std::string& attempt_id);
   void CheckAcknowledged();
   void CheckEnd();
+  void CheckTagsAtEnd();
+  void CheckWorkersAtEnd();
   std::shared_ptr<const core::JobSpec> RandomSpec();
   SimController* controller() {
     return controllers_.empty() || !controllers_.back()->alive() ? nullptr
@@ -59,11 +73,13 @@ class World {
   RunContext run_;
   SimStore store_{&run_};
   SimRegistry registry_{&run_};
-  std::map<std::string, absl::Time> stalled_until_;  // Worker → until when its network is cut.
   std::vector<std::unique_ptr<SimController>> controllers_;  // The last one is the present one.
   std::vector<std::unique_ptr<SimWorker>> workers_;
   std::vector<ClientJob> clients_;
-  std::map<std::string, int64_t> tag_generation_;  // Of the last writer of each tag.
+  std::map<std::string, int64_t> tag_generation_;    // Of the last writer of each tag.
+  std::map<std::string, std::string> list_writers_;  // List → job.
+  std::map<std::string, int> kills_;                 // By build: workers it has killed.
+  int64_t checked_version_ = -1;
   RunResult result_;
 };
 
