@@ -183,6 +183,19 @@ TEST(Attempts, AWorkerThatDoesNotEnforceTheTimeoutIsOverruled) {
   EXPECT_EQ(failed->failure.cls, FailureClass::kTimeout);
 }
 
+TEST(Attempts, AFoundOneIsNotTimedOutBecauseTheWallClockWasSet) {
+  FarmRig rig;
+  rig.Join("a", 1, {"linux/amd64"});
+  rig.Submit("j1", FarmRig::Spec({"linux/amd64"}));
+  rig.Accept(1, "j1-amd64-1");
+  rig.Pass(absl::Seconds(65));
+  rig.SetWallClock(absl::Hours(9));
+  WorkerHello hello = FarmRig::HelloOf("a", 2, {"linux/amd64"});
+  hello.running = {{"j1-amd64-1", Phase::kBuilding}};
+  rig.Do(hello);
+  EXPECT_THAT(rig.Pass(absl::Minutes(5), {2}), IsEmpty());
+}
+
 TEST(Attempts, ARepeatedResultChangesNothing) {
   FarmRig rig;
   rig.Join("a", 1, {"linux/amd64"});
