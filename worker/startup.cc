@@ -16,7 +16,7 @@
 #include "spdlog/spdlog.h"
 #include "worker/agent.h"
 #include "worker/build/attempt_runner.h"
-#include "worker/cache/content_source.h"
+#include "worker/contexts.h"
 #include "worker/disk_watch.h"
 #include "worker/link/content_client.h"
 #include "worker/platform/platform_probe.h"
@@ -26,7 +26,7 @@ namespace manyarch::worker {
 
 namespace {
 
-// Fills the runner's port for contexts with the controller's content service.
+// Fills the cache's port for blobs with the controller's content service.
 class ControllerContent : public ContentSource {
  public:
   explicit ControllerContent(const std::string& controller) : client_(controller) {}
@@ -152,6 +152,9 @@ absl::Status RunWorker(const Options& options) {
   agent_options.config.drain_timeout = options.drain_timeout;
 
   ControllerContent content(options.controller);
+  constexpr int64_t kContentLimit = int64_t{10} << 30;
+  MA_ASSIGN_OR_RETURN(const std::unique_ptr<CachedContexts> contexts,
+                      CachedContexts::Open(state->path() + "/cache", kContentLimit, &content));
   AttemptRunner::Options runner_options;
   runner_options.state_dir = state->path();
   runner_options.buildah = std::move(buildah);
@@ -163,7 +166,7 @@ absl::Status RunWorker(const Options& options) {
                        [&](const FoundPlatform& found) { return found.platform == platform; });
   };
   MA_ASSIGN_OR_RETURN(const std::unique_ptr<AttemptRunner> runner,
-                      AttemptRunner::Create(std::move(runner_options), &content));
+                      AttemptRunner::Create(std::move(runner_options), contexts.get()));
   Agent agent(std::move(agent_options), state.get(), runner.get());
   DiskWatch disk(options.min_free,
                  {.look = [&] { return DiskSpaceAt(state->path()); },

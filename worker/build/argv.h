@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "manyarch/v1/types.pb.h"
-#include "worker/platform/buildah_info.h"
+#include "worker/core/buildah.h"
 
 namespace manyarch::worker {
 

@@ -15,12 +15,12 @@
 #include "common/base/digest.h"
 #include "common/base/platform.h"
 #include "common/base/status_macros.h"
+#include "common/os/failpoint.h"
 #include "common/os/files.h"
 #include "common/os/subprocess.h"
 #include "worker/build/argv.h"
 #include "worker/build/containerfile.h"
 #include "worker/build/failure_table.h"
-#include "worker/cache/materialise.h"
 
 namespace manyarch::worker {
 
@@ -136,8 +136,7 @@ bool Attempt::Fetch() {
   observer_.OnState(v1::ATTEMPT_STATE_FETCHING);
   const absl::StatusOr<Digest> root = Digest::Parse(offer_.context_root());
   if (!root.ok()) return Fail(v1::FAILURE_CLASS_INFRASTRUCTURE, "the offer names no context");
-  if (const absl::Status status =
-          Materialise(*root, work_.context(), tools_.cache, tools_.content, stop_);
+  if (const absl::Status status = tools_.contexts.Materialise(*root, work_.context(), stop_);
       !status.ok()) {
     return Fail(status);
   }
@@ -167,11 +166,13 @@ bool Attempt::Build() {
 
 bool Attempt::Push() {
   observer_.OnState(v1::ATTEMPT_STATE_PUSHING);
+  MANYARCH_FAILPOINT("worker/before-push");
   if (!RunBuildah(PushArgv(tools_.buildah, store_, work_, image_id_, offer_.repository(),
                            offer_.attempt_id()),
                   /*pushing=*/true)) {
     return false;
   }
+  MANYARCH_FAILPOINT("worker/after-push");
   const absl::StatusOr<std::string> text = ReadFile(work_.digestfile());
   if (!text.ok())
     return Fail(Annotate(text.status(), "looking for the digest of the pushed image"));

@@ -10,15 +10,13 @@
 #include "worker/build/attempt_runner.h"
 #include "worker/build/image_store.h"
 #include "worker/build/output_tail.h"
-#include "worker/cache/content_cache.h"
 
 namespace manyarch::worker {
 
 // What an attempt uses of the runner. All outlive it.
 struct AttemptTools {
   const BuildahInfo& buildah;
-  ContentCache& cache;
-  ContentSource& content;
+  ContextSource& contexts;
   const AttemptRunner::PlatformWorks& platform_works;
 };
 

@@ -23,7 +23,6 @@
 #include "common/os/files.h"
 #include "worker/build/attempt.h"
 #include "worker/build/image_store.h"
-#include "worker/cache/content_cache.h"
 
 namespace manyarch::worker {
 
@@ -63,10 +62,9 @@ void Warn(absl::string_view what, const absl::Status& status) {
 
 class Runner : public AttemptRunner {
  public:
-  Runner(Options options, ContentSource* content, std::unique_ptr<ContentCache> cache)
+  Runner(Options options, ContextSource* contexts)
       : options_(std::move(options)),
-        content_(*content),
-        cache_(std::move(cache)),
+        contexts_(*contexts),
         // Told apart from other workers' on this machine.
         cgroup_prefix_(
             absl::StrCat("manyarch-", Digest::Of(options_.state_dir).hex().substr(0, 8), "-")) {}
@@ -79,7 +77,7 @@ class Runner : public AttemptRunner {
     const std::string cgroup = cgroup_prefix_ + attempt.offer.attempt_id();
     const SlotUse use(this, attempt.slot);
     ImageStore store = StoreAt(StoreDir(attempt));
-    const AttemptTools tools = {options_.buildah, *cache_, content_, options_.platform_works};
+    const AttemptTools tools = {options_.buildah, contexts_, options_.platform_works};
     v1::Finished result =
         Attempt(attempt.offer, tools, store.paths(), work, "/" + cgroup, observer, stop).Run();
     // A failure here does not change what the attempt has come to.
@@ -87,7 +85,7 @@ class Runner : public AttemptRunner {
     Warn("after an attempt", store.Prune(work));
     Warn("after an attempt", RemoveTree(work.dir));
     Warn("after an attempt", RemoveCgroup(cgroup));
-    Warn("after an attempt", cache_->Prune(options_.cache_limit_bytes));
+    Warn("after an attempt", contexts_.Prune());
     return result;
   }
 
@@ -98,7 +96,7 @@ class Runner : public AttemptRunner {
       const auto disk = DiskSpaceAt(options_.state_dir);
       return disk.ok() ? wanted_free - disk->free : 0;
     };
-    Warn("making room on the disk", cache_->Free(missing()));
+    Warn("making room on the disk", contexts_.Free(missing()));
     const WorkPaths work(options_.state_dir + "/making-room");
     for (const std::string& dir : DirectoriesIn(options_.state_dir + "/slots")) {
       int slot = 0;
@@ -187,8 +185,7 @@ class Runner : public AttemptRunner {
   }
 
   const Options options_;
-  ContentSource& content_;
-  const std::unique_ptr<ContentCache> cache_;
+  ContextSource& contexts_;
   const std::string cgroup_prefix_;
   std::atomic<bool> cleaned_up_ = false;
 
@@ -200,7 +197,7 @@ class Runner : public AttemptRunner {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<AttemptRunner>> AttemptRunner::Create(Options options,
-                                                                     ContentSource* content) {
+                                                                     ContextSource* contexts) {
   if (options.state_dir.empty() || options.state_dir.front() != '/' ||
       options.state_dir.find_first_of(",:\"\\") != std::string::npos) {
     // Its paths become values of flags that buildah splits at commas, and options of mounts.
@@ -209,8 +206,7 @@ absl::StatusOr<std::unique_ptr<AttemptRunner>> AttemptRunner::Create(Options opt
                      "' must be an absolute path without commas, colons, quotes and backslashes"));
   }
   MA_RETURN_IF_ERROR(MakeDirs(options.state_dir + "/slots", 0700));
-  MA_ASSIGN_OR_RETURN(auto cache, ContentCache::Open(options.state_dir + "/cache"));
-  return std::make_unique<Runner>(std::move(options), content, std::move(cache));
+  return std::make_unique<Runner>(std::move(options), contexts);
 }
 
 }  // namespace manyarch::worker

@@ -13,8 +13,8 @@
 #include "common/os/stop_token.h"
 #include "manyarch/v1/types.pb.h"
 #include "manyarch/v1/worker.pb.h"
-#include "worker/cache/content_source.h"
-#include "worker/platform/buildah_info.h"
+#include "worker/build/context_source.h"
+#include "worker/core/buildah.h"
 
 namespace manyarch::worker {
 
@@ -36,8 +36,8 @@ class AttemptObserver {
   virtual void OnOutput(absl::string_view bytes) = 0;
 };
 
-// Runs attempts, one per slot at a time. Holds no state between attempts but what is on disk: the
-// content cache (state_dir/cache) and one image store a slot (state_dir/slots/<n>). Thread-safe for
+// Runs attempts, one per slot at a time. Holds no state between attempts but what is on disk: one
+// image store a slot and platform (state_dir/slots/<n>). Thread-safe for
 // different slots. The thread that calls Run must live until it returns.
 class AttemptRunner {
  public:
@@ -47,15 +47,14 @@ class AttemptRunner {
   struct Options {
     std::string state_dir;
     BuildahInfo buildah;                            // Found by DetectBuildah.
-    int64_t cache_limit_bytes = int64_t{10} << 30;  // Of the content cache.
     int64_t store_limit_bytes = int64_t{20} << 30;  // Of each slot's image store.
     MinFree min_free;                               // Of the disk that holds state_dir.
     PlatformWorks platform_works;                   // Empty: they do.
   };
 
-  // Makes the directories it needs. `content` must outlive the runner.
+  // Makes the directories it needs. `contexts` must outlive the runner.
   static absl::StatusOr<std::unique_ptr<AttemptRunner>> Create(Options options,
-                                                               ContentSource* content);
+                                                               ContextSource* contexts);
   virtual ~AttemptRunner() = default;
 
   // Blocks until the attempt is over and nothing of it is left but `attempt_dir` itself, emptied of

@@ -103,7 +103,7 @@ TEST_P(KillTest, AKilledWorkerLeavesNoProcessAndTheNextOneCleansUpTheRest) {
   AttemptRunner::Options options;
   options.state_dir = rig_.dir.path() + "/state";
   options.buildah = rig_.buildah;
-  auto next = *AttemptRunner::Create(options, &rig_.source);
+  auto next = *AttemptRunner::Create(options, rig_.contexts.get());
   EXPECT_NE(rig_.Leftovers(), "");
   const absl::Status cleaned = next->CleanUpAll(rig_.dir.path() + "/attempts");
   EXPECT_TRUE(cleaned.ok()) << cleaned;

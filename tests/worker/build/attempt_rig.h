@@ -20,6 +20,8 @@
 #include "common/os/subprocess.h"
 #include "tests/worker/cache/memory_source.h"
 #include "worker/build/attempt_runner.h"
+#include "worker/contexts.h"
+#include "worker/platform/buildah_info.h"
 
 namespace manyarch::worker {
 
@@ -66,7 +68,10 @@ class AttemptRig {
     options.state_dir = dir.path() + "/state";
     options.buildah = buildah = *info;
     if (absl::Status made = MakeDirs(options.state_dir); !made.ok()) return made.ToString();
-    auto made = AttemptRunner::Create(options, &source);
+    auto opened = CachedContexts::Open(options.state_dir + "/cache", int64_t{1} << 30, &source);
+    if (!opened.ok()) return opened.status().ToString();
+    contexts = *std::move(opened);
+    auto made = AttemptRunner::Create(options, contexts.get());
     if (!made.ok()) return made.status().ToString();
     runner = *std::move(made);
     registry = absl::StrCat("127.0.0.1:", FreePort());
@@ -135,6 +140,7 @@ class AttemptRig {
 
   TempDir dir = *TempDir::Make("attempt-test-");
   MemorySource source;
+  std::unique_ptr<CachedContexts> contexts;
   BuildahInfo buildah;
   std::unique_ptr<AttemptRunner> runner;
   std::string registry;

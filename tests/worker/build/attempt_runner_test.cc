@@ -170,8 +170,8 @@ TEST_P(AttemptTest, CachesOverTheirLimitsAreEmptied) {
   options.state_dir = rig_.dir.path() + "/state";
   options.buildah = rig_.buildah;
   options.store_limit_bytes = 0;
-  options.cache_limit_bytes = 0;
-  rig_.runner = *AttemptRunner::Create(options, &rig_.source);
+  rig_.contexts = *CachedContexts::Open(options.state_dir + "/cache", 0, &rig_.source);
+  rig_.runner = *AttemptRunner::Create(options, rig_.contexts.get());
   const Digest context = rig_.Context(
       {{"Containerfile", "FROM scratch\nCOPY program /\n"}, {"program", Program(host_, 0)}});
   ASSERT_TRUE(rig_.Run(rig_.Offer(context, host_)).has_image()) << rig_.seen.output;

@@ -1,0 +1,28 @@
+// Where an attempt's context comes from.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "common/base/digest.h"
+#include "common/os/stop_token.h"
+
+namespace manyarch::worker {
+
+// A port: filled in with the content cache and the controller's content service. Thread-safe.
+class ContextSource {
+ public:
+  virtual ~ContextSource() = default;
+
+  // Makes the tree `root` in `directory`, which exists and is empty. INVALID_ARGUMENT: the tree
+  // itself is wrong, no retry helps. CANCELLED: `stop` was given.
+  virtual absl::Status Materialise(const Digest& root, const std::string& directory,
+                                   const StopToken& stop) = 0;
+  // Gives up what is kept over the limit: after each attempt.
+  virtual absl::Status Prune() = 0;
+  // Gives up `bytes` of what is kept, or all of it.
+  virtual absl::Status Free(int64_t bytes) = 0;
+};
+
+}  // namespace manyarch::worker
