@@ -91,7 +91,9 @@ TEST_F(SubmitTest, CancelAgainstSuccessAThousandTimes) {
         EXPECT_EQ(job.state(), answer.ok() ? v1::JOB_STATE_CANCELLED : v1::JOB_STATE_SUCCEEDED)
             << answer.error_message();
         EXPECT_EQ(manifest->status, answer.ok() ? 404 : 200) << tag;
-        if (!answer.ok()) EXPECT_EQ(Digest::Of(manifest->body).ToString(), job.intent().digest());
+        if (!answer.ok()) {
+          EXPECT_EQ(Digest::Of(manifest->body).ToString(), job.intent().digest());
+        }
         (answer.ok() ? cancelled : succeeded)++;
       }
     });
