@@ -150,7 +150,8 @@ TEST_F(StoreTest, ListsNewestFirstByStateAndPage) {
   ASSERT_TRUE(CommitAll(*store, rig.farm()).ok());
   const auto ids = [&](const v1::ListJobsRequest& request) {
     std::vector<std::string> found;
-    for (const v1::Job& job : *store->ListJobs(request)) found.push_back(job.id());
+    const auto jobs = store->ListJobs(request);
+    for (const v1::Job& job : *jobs) found.push_back(job.id());
     return found;
   };
   v1::ListJobsRequest request;
