@@ -40,7 +40,7 @@ expect_equal "attempts" "one:failed two:succeeded" \
 expect_equal "class of the failure" infrastructure \
   "$(job_json | jq -r '.builds[0].attempts[0].failure.class' | normal)"
 job_json | jq -r '.builds[0].attempts[0].failure.message' | grep -q "disk is full" ||
-  fail "the failure does not say that the disk is full"
+  fail "the failure does not say that the disk is full: $(job_json | jq -r ".builds[0].attempts[0].failure.message")"
 wait_for 30 "worker one to be ready again" is_ready
 
 log "below its mark it gives up caches first"

@@ -121,7 +121,7 @@ TEST_F(SessionTest, HeartbeatsAreAnsweredAndLogsAcknowledgedOnceDurable) {
   v1::ReadLogResponse piece;
   while (reader->Read(&piece)) text += piece.data();
   EXPECT_TRUE(reader->Finish().ok());
-  EXPECT_EQ(text, "hello o world\n");
+  EXPECT_EQ(text, "hello world\n");
 }
 
 TEST_F(SessionTest, AControllerThatRestartsTakesUpWhatRuns) {

@@ -227,7 +227,8 @@ Verdict Classify(const Evidence& evidence) {
   for (const Row& row : kRows) {
     if (absl::StrContains(lower_error, row.text)) return decide(row.failure_class, row.advice);
   }
-  return decide(kInfrastructure, "");
+  // buildah does not always say so: "io: read/write on closed pipe" is a full disk, too.
+  return decide(kInfrastructure, evidence.disk_full ? "the worker's disk is full" : "");
 }
 
 std::string WithoutPaths(absl::string_view text, absl::string_view work_dir) {

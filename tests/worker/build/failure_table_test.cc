@@ -170,6 +170,10 @@ const Row kRows[] = {
      "Error: committing container for step {...}: copying layers: write /s/x: no space left on "
      "device",
      kInfra, 0, "disk is full"},
+    {"disk_full_that_buildah_does_not_name", 125,
+     "Error: committing container for step {...}: storing layer \"x\" to file: io: read/write on "
+     "closed pipe",
+     kInfra, 0, "disk is full", kDiskFull},
     {"no_such_program_oci", 1,
      "error running container: from /usr/bin/runc creating container for [/bin/sh -c x]: "
      "time=\"...\" level=error msg=\"runc create failed: unable to start container process: exec: "
