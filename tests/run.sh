@@ -50,7 +50,7 @@ build asan unit_tests
 run asan -L 'unit|sim'
 build tsan unit_tests
 # gcc's thread sanitizer needs address space laid out in its way; newer kernels spread it wider.
-run tsan -L 'unit|sim' -R 'core|loop|sim'
+run tsan -L 'unit|sim' -R 'core|loop|sim_test'
 # The whole at last, so that its closing lines are the last ones.
 run dev
 
