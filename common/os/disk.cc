@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -53,6 +54,16 @@ absl::StatusOr<DiskSpace> DiskSpaceAt(const std::string& path) {
   const auto unit = static_cast<int64_t>(disk.f_frsize);
   return DiskSpace{static_cast<int64_t>(disk.f_bavail) * unit,
                    static_cast<int64_t>(disk.f_blocks) * unit};
+}
+
+absl::Status StateFileError(absl::string_view doing, absl::string_view path) {
+  const int error = errno;
+  const std::string text = absl::StrCat(doing, " ", path, ": ", std::strerror(error));
+  if (error == ENOSPC || error == EDQUOT) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(text, ". The controller's disk is full: free some space in its --state-dir"));
+  }
+  return absl::UnavailableError(text);
 }
 
 int64_t MinFree::Of(const DiskSpace& disk) const {

@@ -18,6 +18,10 @@ struct DiskSpace {
 // Of the file system that `path` is on.
 absl::StatusOr<DiskSpace> DiskSpaceAt(const std::string& path);
 
+// What `errno` says of something done to a file in the controller's --state-dir.
+// RESOURCE_EXHAUSTED, with what to do, where the disk or the quota is full; else UNAVAILABLE.
+absl::Status StateFileError(absl::string_view doing, absl::string_view path);
+
 // What an operator wants kept free: a share of the disk, a number of bytes, or the smaller one of
 // both.
 struct MinFree {

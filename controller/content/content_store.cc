@@ -10,23 +10,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/os/disk.h"
 #include "common/os/files.h"
 
 namespace manyarch::controller {
-
-namespace {
-
-absl::Status ErrnoStatus(absl::string_view doing, const std::string& path) {
-  const int error = errno;
-  const std::string text = absl::StrCat(doing, " ", path, ": ", std::strerror(error));
-  if (error == ENOSPC || error == EDQUOT) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(text, ". The controller's disk is full: free some space in its --state-dir"));
-  }
-  return absl::UnavailableError(text);
-}
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<ContentStore>> ContentStore::Open(const std::string& directory) {
   const std::string incoming = absl::StrCat(directory, "/incoming");
@@ -77,8 +64,8 @@ absl::StatusOr<std::string> ContentStore::Get(const Digest& digest) const {
 
 absl::Status ContentStore::SyncAll() const {
   const UniqueFd dir(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!dir.ok()) return ErrnoStatus("opening", directory_);
-  if (::syncfs(dir.get()) != 0) return ErrnoStatus("syncing", directory_);
+  if (!dir.ok()) return StateFileError("opening", directory_);
+  if (::syncfs(dir.get()) != 0) return StateFileError("syncing", directory_);
   return absl::OkStatus();
 }
 
@@ -100,9 +87,9 @@ absl::Status ContentStore::Upload::Add(const Digest& digest, absl::string_view b
   }
   const std::string path = absl::StrCat(store_->directory_, "/incoming/", number);
   const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-  if (!file.ok()) return ErrnoStatus("creating", path);
+  if (!file.ok()) return StateFileError("creating", path);
   staged_.emplace_back(digest, path);
-  if (!WriteAll(file.get(), bytes).ok()) return ErrnoStatus("writing", path);
+  if (!WriteAll(file.get(), bytes).ok()) return StateFileError("writing", path);
   return absl::OkStatus();
 }
 
@@ -111,7 +98,7 @@ absl::Status ContentStore::Upload::Commit() {
   MA_RETURN_IF_ERROR(store_->SyncAll());
   for (const auto& [digest, path] : staged_) {
     if (std::rename(path.c_str(), store_->PathOf(digest).c_str()) != 0) {
-      return ErrnoStatus("storing", path);
+      return StateFileError("storing", path);
     }
   }
   MA_RETURN_IF_ERROR(store_->SyncAll());

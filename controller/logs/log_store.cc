@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/status_macros.h"
+#include "common/os/disk.h"
 
 namespace manyarch::controller {
 
@@ -18,16 +19,6 @@ namespace {
 
 constexpr absl::Duration kPauseAfterFailure = absl::Seconds(1);
 constexpr size_t kMostOpen = 512;  // Files kept open between pieces.
-
-absl::Status ErrnoStatus(absl::string_view doing, const std::string& path) {
-  const int error = errno;
-  const std::string text = absl::StrCat(doing, " ", path, ": ", std::strerror(error));
-  if (error == ENOSPC || error == EDQUOT) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(text, ". Free some space in the controller's --state-dir"));
-  }
-  return absl::UnavailableError(text);
-}
 
 }  // namespace
 
@@ -73,7 +64,7 @@ absl::StatusOr<std::shared_ptr<LogStore::Log>> LogStore::Find(const std::string&
   const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | (create ? O_CREAT : 0), 0644);
   if (fd < 0) {
     if (errno == ENOENT && !create) return std::shared_ptr<Log>();
-    return ErrnoStatus("opening the log", path);
+    return StateFileError("opening the log", path);
   }
   auto log = std::make_shared<Log>();
   {
@@ -81,9 +72,9 @@ absl::StatusOr<std::shared_ptr<LogStore::Log>> LogStore::Find(const std::string&
     log->path = path;
     log->fd = fd;
     struct stat info {};
-    if (::fstat(fd, &info) != 0) return ErrnoStatus("looking at the log", path);
+    if (::fstat(fd, &info) != 0) return StateFileError("looking at the log", path);
     // What a crash of this process left in the page cache is as good as written once it is synced.
-    if (info.st_size > 0 && ::fdatasync(fd) != 0) return ErrnoStatus("syncing the log", path);
+    if (info.st_size > 0 && ::fdatasync(fd) != 0) return StateFileError("syncing the log", path);
     log->size = info.st_size;
     log->durable = info.st_size;
   }
@@ -113,7 +104,7 @@ absl::StatusOr<int64_t> LogStore::Append(const std::string& attempt_id, int64_t 
       while (!fresh.empty()) {
         const ssize_t written = ::pwrite(log->fd, fresh.data(), fresh.size(), at);
         if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return ErrnoStatus("writing the log", log->path);
+        if (written < 0) return StateFileError("writing the log", log->path);
         at += written;
         fresh.remove_prefix(static_cast<size_t>(written));
       }
@@ -144,7 +135,7 @@ absl::Status LogStore::SyncLog(const std::string& attempt_id, Log& log, int64_t*
     size = log.size;
   }
   if (::fdatasync(fd) != 0) {
-    return Annotate(ErrnoStatus("syncing the log", log.path), attempt_id);
+    return Annotate(StateFileError("syncing the log", log.path), attempt_id);
   }
   absl::MutexLock lock(&log.mutex);
   log.durable = std::max(log.durable, size);
@@ -172,7 +163,7 @@ absl::StatusOr<std::string> LogStore::Read(const std::string& attempt_id, int64_
   }
   std::string data(limit, '\0');
   const ssize_t got = ::pread(fd, data.data(), data.size(), offset);
-  if (got < 0) return ErrnoStatus("reading the log", log->path);
+  if (got < 0) return StateFileError("reading the log", log->path);
   data.resize(static_cast<size_t>(got));
   return data;
 }

@@ -14,7 +14,6 @@ namespace manyarch::controller::rpc {
 
 namespace {
 
-constexpr int kProtocolVersion = 1;
 // Small, so that a reader gets on over a connection that breaks often.
 constexpr size_t kLogPiece = 64 * 1024;
 constexpr absl::Duration kLongestCall = absl::Seconds(60);

@@ -19,6 +19,9 @@
 
 namespace manyarch::controller::rpc {
 
+// Of the worker protocol that this controller speaks.
+inline constexpr int kProtocolVersion = 1;
+
 // All ports are thread-safe.
 
 class EventPort {

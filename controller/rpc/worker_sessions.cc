@@ -10,7 +10,6 @@ namespace manyarch::controller::rpc {
 
 namespace {
 
-constexpr int kProtocolVersion = 1;
 constexpr int kMostSlots = 1024;
 constexpr size_t kLongestName = 128;
 

@@ -255,18 +255,6 @@ class SqliteStore : public Store {
         });
   }
 
-  absl::StatusOr<v1::Job> FindJobOfAttempt(absl::string_view attempt_id) override {
-    // The id of an attempt begins with that of its job.
-    const absl::string_view job_id = attempt_id.substr(0, attempt_id.find('-'));
-    MA_ASSIGN_OR_RETURN(v1::Job job, GetJob(job_id));
-    for (const v1::Build& build : job.builds()) {
-      for (const v1::Attempt& attempt : build.attempts()) {
-        if (attempt.id() == attempt_id) return job;
-      }
-    }
-    return absl::NotFoundError(absl::StrCat("there is no attempt '", attempt_id, "'"));
-  }
-
  private:
   void WriteJob(const core::Job& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) {
     const v1::StoredJob stored = wire::ToStored(job);

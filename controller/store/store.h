@@ -22,8 +22,6 @@ struct Batch {
   std::vector<const core::Job*> jobs;
   std::vector<const core::Worker*> workers;
   std::vector<std::pair<std::string, core::TagOwner>> tags;
-
-  bool empty() const { return jobs.empty() && workers.empty() && tags.empty(); }
 };
 
 // Where a job's idempotency key was seen before.
@@ -50,8 +48,6 @@ class Store {
   // Newest first.
   virtual absl::StatusOr<std::vector<v1::Job>> ListJobs(const v1::ListJobsRequest& request) = 0;
   virtual absl::StatusOr<std::optional<KnownSubmission>> FindSubmission(absl::string_view key) = 0;
-  // The job that an attempt belongs to. NOT_FOUND where there is none.
-  virtual absl::StatusOr<v1::Job> FindJobOfAttempt(absl::string_view attempt_id) = 0;
 };
 
 // Opens or creates `path` (SQLite: WAL, synchronous=FULL), migrates an older schema forward,
