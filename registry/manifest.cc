@@ -96,19 +96,39 @@ absl::StatusOr<Platform> ParsePlatformObject(const json& value, absl::string_vie
   return NormalPlatform(os, arch, variant.value_or(""));
 }
 
+// Strings to strings; what is of another type belongs to no rule we know.
+std::map<std::string, std::string> ParseAnnotations(const json& item) {
+  std::map<std::string, std::string> out;
+  const auto annotations = item.find("annotations");
+  if (annotations == item.end() || !annotations->is_object()) return out;
+  for (const auto& [name, value] : annotations->items()) {
+    if (value.is_string()) out[name] = value.get<std::string>();
+  }
+  return out;
+}
+
 absl::StatusOr<ManifestList> ParseList(const json& body, std::string media_type) {
   ManifestList list{std::move(media_type), {}};
   MA_ASSIGN_OR_RETURN(list.manifests, ParseDescriptors(body, "manifests", "list entry"));
   const json& items = body.at("manifests");
   for (size_t i = 0; i < list.manifests.size(); ++i) {
+    Descriptor& entry = list.manifests[i];
+    const std::string where = absl::StrCat("list entry ", i + 1);
+    entry.annotations = ParseAnnotations(items[i]);
+    MA_ASSIGN_OR_RETURN(std::optional<std::string> type,
+                        OptionalString(items[i], "artifactType", where));
+    entry.artifact_type = type.value_or("");
     const auto platform = items[i].find("platform");
     if (platform == items[i].end() || platform->is_null()) {
       if (list.media_type == kOciIndex) continue;  // Optional there.
-      return absl::InvalidArgumentError(absl::StrCat("list entry ", i + 1, " has no platform"));
+      return absl::InvalidArgumentError(where + " has no platform");
     }
-    const std::string what = absl::StrCat("the platform of list entry ", i + 1);
+    const std::string what = absl::StrCat("the platform of ", where);
     if (!platform->is_object()) return absl::InvalidArgumentError(what + " is not an object");
-    MA_ASSIGN_OR_RETURN(list.manifests[i].platform, ParsePlatformObject(*platform, what));
+    MA_ASSIGN_OR_RETURN(entry.platform, ParsePlatformObject(*platform, what));
+    MA_ASSIGN_OR_RETURN(std::optional<std::string> version,
+                        OptionalString(*platform, "os.version", what));
+    entry.os_version = version.value_or("");
   }
   return list;
 }
@@ -138,6 +158,20 @@ absl::StatusOr<Manifest> ParseManifest(absl::string_view bytes, absl::string_vie
                       ParseDescriptor(*config, "the manifest's config"));
   MA_ASSIGN_OR_RETURN(std::vector<Descriptor> layers, ParseDescriptors(body, "layers", "layer"));
   return ImageManifest{std::move(media_type), std::move(config_descriptor), std::move(layers)};
+}
+
+bool IsAttestation(const Descriptor& entry) {
+  const auto type = entry.annotations.find("vnd.docker.reference.type");
+  if (type != entry.annotations.end() && type->second == "attestation-manifest") return true;
+  return entry.platform && entry.platform->os == "unknown" && entry.platform->arch == "unknown";
+}
+
+std::optional<Digest> AttestedImage(const Descriptor& entry) {
+  const auto about = entry.annotations.find("vnd.docker.reference.digest");
+  if (about == entry.annotations.end()) return std::nullopt;
+  auto digest = Digest::Parse(about->second);
+  if (!digest.ok()) return std::nullopt;
+  return *std::move(digest);
 }
 
 const std::string& MediaType(const Manifest& manifest) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -35,7 +36,17 @@ struct Descriptor {
   Digest digest;
   int64_t size = 0;
   std::optional<Platform> platform;  // In lists; normal form.
+  // In lists: what else an entry says of itself.
+  std::string os_version = {};  // platform's "os.version": which Windows.
+  std::string artifact_type = {};
+  std::map<std::string, std::string> annotations = {};
 };
+
+// An entry of a list that is no image to run but says something about one: BuildKit's attestations
+// (platform unknown/unknown, annotated with what they are).
+bool IsAttestation(const Descriptor& entry);
+// The digest of the image that an attestation is about; nullopt where it does not say.
+std::optional<Digest> AttestedImage(const Descriptor& entry);
 
 struct ImageManifest {
   std::string media_type;  // kDockerManifest or kOciManifest.

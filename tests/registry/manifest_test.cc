@@ -55,6 +55,28 @@ TEST(ParseManifest, ReadsListsWithPlatformsInNormalForm) {
   }
 }
 
+TEST(ParseManifest, TellsAttestationsFromImages) {
+  const std::string text = absl::StrCat(
+      R"({"schemaVersion":2,"mediaType":")", kOciIndex, R"(","manifests":[)", R"({"mediaType":")",
+      kOciManifest, R"(","size":7,"digest":")", kA,
+      R"(","platform":{"architecture":"amd64","os":"windows","os.version":"10.0.1"}},)",
+      R"({"mediaType":")", kOciManifest, R"(","size":7,"digest":")", kB,
+      R"(","platform":{"architecture":"unknown","os":"unknown"},"annotations":{)",
+      R"("vnd.docker.reference.type":"attestation-manifest","odd":1,)",
+      R"("vnd.docker.reference.digest":")", kA, R"("}},)", R"({"mediaType":")", kOciManifest,
+      R"(","size":7,"digest":")", kB, R"(","artifactType":"application/x"}]})");
+  const auto got = ParseManifest(text, kOciIndex);
+  ASSERT_TRUE(got.ok()) << got.status();
+  const auto& entries = std::get<ManifestList>(*got).manifests;
+  EXPECT_FALSE(IsAttestation(entries[0]));
+  EXPECT_EQ(entries[0].os_version, "10.0.1");
+  EXPECT_EQ(AttestedImage(entries[0]), std::nullopt);
+  EXPECT_TRUE(IsAttestation(entries[1]));
+  EXPECT_EQ(AttestedImage(entries[1])->ToString(), kA);
+  EXPECT_FALSE(IsAttestation(entries[2]));
+  EXPECT_EQ(entries[2].artifact_type, "application/x");
+}
+
 TEST(ParseManifest, TakesTheTypeFromWhereverItStands) {
   const std::string without = absl::StrReplaceAll(
       ImageText(kOciManifest), {{absl::StrCat(R"("mediaType":")", kOciManifest, R"(",)"), ""}});
