@@ -79,7 +79,24 @@ std::deque<core::Event> Agent::TakeEvents(absl::Time deadline) {
   return std::exchange(inbox_, {});
 }
 
+void Agent::SetDescription(v1::WorkerDescription description) {
+  description.set_id(state_->worker_id());
+  description.set_slots(options_.config.slots);
+  {
+    absl::MutexLock lock(&mutex_);
+    next_description_ = std::move(description);
+  }
+  Post(core::DescriptionChanged{});
+}
+
+void Agent::TakeDescription() {
+  absl::MutexLock lock(&mutex_);
+  options_.description = next_description_;
+  link_->SetDescription(next_description_);
+}
+
 void Agent::Handle(const core::Event& event) {
+  if (std::holds_alternative<core::DescriptionChanged>(event)) TakeDescription();
   Narrate(event);
   for (const core::Effect& effect : core_->Step(event, SteadyNow())) {
     std::visit([this](const auto& e) { Do(e); }, effect);

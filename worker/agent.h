@@ -47,10 +47,13 @@ class Agent {
   void HandBack() { Post(core::HandBackRequested{}); }
   // Why nothing new is to be taken for now; empty: it is again.
   void SetNotReady(std::string why) { Post(core::ReadinessChanged{std::move(why)}); }
+  // The worker offers something else from now on. Its id stays; what runs goes on.
+  void SetDescription(v1::WorkerDescription description);
 
  private:
   void Post(core::Event event);
   std::deque<core::Event> TakeEvents(absl::Time deadline);
+  void TakeDescription();
   void Handle(const core::Event& event);
   // Log lines for people.
   void Narrate(const core::Event& event);
@@ -77,6 +80,7 @@ class Agent {
   absl::Mutex mutex_;
   absl::CondVar arrived_;
   std::deque<core::Event> inbox_ ABSL_GUARDED_BY(mutex_);
+  v1::WorkerDescription next_description_ ABSL_GUARDED_BY(mutex_);
 
   // The loop's alone.
   std::unique_ptr<core::Worker> core_;

@@ -5,6 +5,7 @@
 #include "common/os/logging.h"
 #include "common/os/signals.h"
 #include "spdlog/spdlog.h"
+#include "worker/doctor.h"
 #include "worker/options.h"
 #include "worker/startup.h"
 
@@ -13,6 +14,9 @@ int main(int argc, char** argv) {
   manyarch::worker::Options options;
   if (const auto exit_code = manyarch::worker::ParseOptions(argc, argv, &options)) {
     return *exit_code;
+  }
+  if (options.doctor) {
+    return manyarch::worker::Doctor(options, std::cout) ? EXIT_SUCCESS : EXIT_FAILURE;
   }
   if (const absl::Status status = manyarch::InitLogging("manyarch-worker", options.log_level);
       !status.ok()) {

@@ -99,6 +99,11 @@ std::optional<int> ParseOptions(int argc, char** argv, Options* options) {
   app.add_option("--log-spool-limit", options->log_spool_limit)->group("");  // For tests.
   app.add_option("--log-level", options->log_level, "trace, debug, info, warn, error or off")
       ->capture_default_str();
+  // Its flags may stand behind it as well.
+  app.fallthrough();
+  app.add_subcommand("doctor",
+                     "Look at what a worker needs on this machine, and say what is missing")
+      ->callback([options] { options->doctor = true; });
   app.set_config("--config", "",
                  "file with these options, a line each: state-dir = \"/srv/worker\"");
   app.allow_config_extras(CLI::config_extras_mode::error);

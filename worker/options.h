@@ -26,6 +26,7 @@ struct Options {
   MinFree min_free;                             // Of the state directory's disk.
   int64_t log_spool_limit = int64_t{64} << 20;  // Bytes of one log that the controller lacks.
   std::string log_level = "info";
+  bool doctor = false;  // Look at this machine instead of serving.
 };
 
 // Fills `options`, or says on stdout or stderr what there is to say and returns the exit code: 0

@@ -9,17 +9,17 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
-#include "common/os/host.h"
 #include "common/os/signals.h"
 #include "spdlog/spdlog.h"
 #include "worker/agent.h"
 #include "worker/build/attempt_runner.h"
 #include "worker/contexts.h"
+#include "worker/describe.h"
 #include "worker/disk_watch.h"
 #include "worker/link/content_client.h"
 #include "worker/platform/platform_probe.h"
+#include "worker/platform_watch.h"
 #include "worker/state_dir.h"
 
 namespace manyarch::worker {
@@ -42,14 +42,16 @@ class ControllerContent : public ContentSource {
 // Turns signals into requests to the agent until it is deleted.
 class SignalThread {
  public:
-  explicit SignalThread(Agent* agent)
-      : thread_([this, agent] {
+  SignalThread(Agent* agent, PlatformWatch* platforms)
+      : thread_([this, agent, platforms] {
           SignalWaiter waiter;
           int seen = 0;
           while (!over_) {
             const std::optional<int> signal = waiter.WaitFor(absl::Milliseconds(200));
-            if (!signal.has_value() || *signal == SIGHUP) continue;
-            if (++seen == 1) {
+            if (!signal.has_value()) continue;
+            if (*signal == SIGHUP) {
+              platforms->LookNow();
+            } else if (++seen == 1) {
               agent->Drain();
             } else {
               agent->HandBack();
@@ -66,81 +68,23 @@ class SignalThread {
   std::thread thread_;
 };
 
-v1::Platform ToWire(const Platform& platform) {
-  v1::Platform out;
-  out.set_os(platform.os);
-  out.set_arch(platform.arch);
-  out.set_variant(platform.variant);
-  return out;
-}
-
-bool Wanted(const Options& options, const Platform& platform) {
-  return options.platforms.empty() || std::find(options.platforms.begin(), options.platforms.end(),
-                                                platform) != options.platforms.end();
-}
-
-v1::WorkerDescription Describe(const Options& options, const ProbeResult& probe,
-                               const BuildahInfo& buildah) {
-  v1::WorkerDescription description;
-  description.set_name(options.name);
-  for (const auto& [platform, emulated] : probe.offered) {
-    if (Wanted(options, platform)) {
-      v1::OfferedPlatform& offered = *description.add_platforms();
-      *offered.mutable_platform() = ToWire(platform);
-      offered.set_emulated(emulated);
-    } else {
-      v1::RefusedPlatform& refused = *description.add_refused();
-      *refused.mutable_platform() = ToWire(platform);
-      refused.set_reason("not among the worker's --platforms");
-    }
-  }
-  for (const auto& [platform, reason] : probe.refused) {
-    v1::RefusedPlatform& refused = *description.add_refused();
-    *refused.mutable_platform() = ToWire(platform);
-    refused.set_reason(reason);
-  }
-  for (const auto& [name, value] : options.labels) (*description.mutable_labels())[name] = value;
-  description.set_version(MANYARCH_VERSION);
-  description.set_buildah_version(ToString(buildah.version));
-  description.set_isolation(IsolationName(buildah.isolation));
-  description.set_network(NetworkIdentity());
-  description.set_push_by_digest(buildah.push_by_digest());
-  return description;
-}
-
-void Introduce(const Options& options, const ProbeResult& probe, const BuildahInfo& buildah) {
-  std::vector<std::string> native;
-  std::vector<std::string> emulated;
-  for (const FoundPlatform& found : probe.offered) {
-    if (!Wanted(options, found.platform)) continue;
-    (found.emulated ? emulated : native).push_back(ToString(found.platform));
-  }
-  spdlog::info("worker {}: {} slot{}, state in {}", options.name, options.slots,
-               options.slots == 1 ? "" : "s", options.state_dir);
-  spdlog::info("offers natively: {}", native.empty() ? "nothing" : absl::StrJoin(native, ", "));
-  spdlog::info("offers emulated: {}", emulated.empty() ? "nothing" : absl::StrJoin(emulated, ", "));
-  for (const MissingPlatform& missing : probe.refused) {
-    if (!Wanted(options, missing.platform)) continue;
-    spdlog::info("does not offer {}: {}", ToString(missing.platform), missing.reason);
-  }
-  spdlog::info(
-      "builds with buildah {} in {} isolation{}", ToString(buildah.version),
-      IsolationName(buildah.isolation),
-      buildah.isolation_note.empty() ? "" : absl::StrCat(" (", buildah.isolation_note, ")"));
-  spdlog::info("connects to the controller at {}", options.controller);
-}
-
 }  // namespace
 
 absl::Status RunWorker(const Options& options) {
   MA_ASSIGN_OR_RETURN(const std::unique_ptr<StateDir> state, StateDir::Open(options.state_dir));
   MA_ASSIGN_OR_RETURN(BuildahInfo buildah, DetectBuildah(options.isolation, state->path()));
   MA_ASSIGN_OR_RETURN(const ProbeResult probe, ProbePlatforms(state->path()));
-  Introduce(options, probe, buildah);
-
+  spdlog::info("worker {}: {} slot{}, state in {}", options.name, options.slots,
+               options.slots == 1 ? "" : "s", options.state_dir);
   Agent::Options agent_options;
   agent_options.controller = options.controller;
   agent_options.description = Describe(options, probe, buildah);
+  Introduce(agent_options.description);
+  spdlog::info(
+      "builds with buildah {} in {} isolation{}", ToString(buildah.version),
+      IsolationName(buildah.isolation),
+      buildah.isolation_note.empty() ? "" : absl::StrCat(" (", buildah.isolation_note, ")"));
+  spdlog::info("connects to the controller at {}", options.controller);
   if (agent_options.description.platforms().empty()) {
     return absl::FailedPreconditionError(
         "this machine runs none of the platforms asked for; see above for why, and correct "
@@ -155,6 +99,7 @@ absl::Status RunWorker(const Options& options) {
   constexpr int64_t kContentLimit = int64_t{10} << 30;
   MA_ASSIGN_OR_RETURN(const std::unique_ptr<CachedContexts> contexts,
                       CachedContexts::Open(state->path() + "/cache", kContentLimit, &content));
+  const BuildahInfo known_buildah = buildah;
   AttemptRunner::Options runner_options;
   runner_options.state_dir = state->path();
   runner_options.buildah = std::move(buildah);
@@ -167,12 +112,25 @@ absl::Status RunWorker(const Options& options) {
   };
   MA_ASSIGN_OR_RETURN(const std::unique_ptr<AttemptRunner> runner,
                       AttemptRunner::Create(std::move(runner_options), contexts.get()));
+  const v1::WorkerDescription first_description = agent_options.description;
   Agent agent(std::move(agent_options), state.get(), runner.get());
   DiskWatch disk(options.min_free,
                  {.look = [&] { return DiskSpaceAt(state->path()); },
                   .make_room = [&](int64_t wanted_free) { runner->MakeRoom(wanted_free); },
                   .tell = [&](std::string why) { agent.SetNotReady(std::move(why)); }});
-  SignalThread signals(&agent);
+  PlatformWatch platforms({.look = [&]() -> absl::StatusOr<v1::WorkerDescription> {
+                             MA_ASSIGN_OR_RETURN(const ProbeResult found,
+                                                 ProbePlatforms(state->path()));
+                             return Describe(options, found, known_buildah);
+                           },
+                           .tell =
+                               [&](const v1::WorkerDescription& description) {
+                                 spdlog::info("what this machine can run has changed");
+                                 Introduce(description);
+                                 agent.SetDescription(description);
+                               }},
+                          first_description);
+  SignalThread signals(&agent, &platforms);
   return agent.Run();
 }
 

@@ -30,7 +30,7 @@ for arch in "${@:-aarch64}"; do
       exit 1
     fi
     as_root update-binfmts --import "qemu-$arch"
-    as_root update-binfmts --enable "qemu-$arch"
+    grep -qsx enabled "$entry" || as_root update-binfmts --enable "qemu-$arch"
   fi
   # Without F the kernel looks for the interpreter inside the build's own root, where it is not.
   if ! grep -qs '^flags: .*F' "$entry"; then

@@ -38,6 +38,22 @@ TEST(WorkerConnection, DropsASilentConnectionAndDialsAgain) {
   EXPECT_THAT(rig.Pass(absl::Seconds(3)), ElementsAre("drop 1", "dial 2"));
 }
 
+TEST(WorkerConnection, AWorkerThatOffersSomethingElseSaysHelloAnewAtOnce) {
+  Rig rig;
+  rig.Join();
+  EXPECT_THAT(rig.Do(DescriptionChanged{}), ElementsAre("drop 1"));
+  EXPECT_THAT(rig.Do(Disconnected{1, "cancelled", false}), IsEmpty());
+  EXPECT_THAT(rig.Do(Tick{}), ElementsAre("dial 2"));
+  EXPECT_THAT(rig.Do(Connected{2}), ElementsAre("hello 2 []"));
+}
+
+TEST(WorkerConnection, WithoutAConnectionANewDescriptionWaitsForTheNextHello) {
+  Rig rig;
+  rig.Join();
+  rig.Do(Disconnected{1, "the controller is gone", false});
+  EXPECT_THAT(rig.Do(DescriptionChanged{}), IsEmpty());
+}
+
 TEST(WorkerConnection, ALongHeartbeatIntervalStretchesTheSilenceLimit) {
   Rig rig;
   rig.Do(Tick{});

@@ -109,12 +109,14 @@ struct HandBackRequested {};
 struct ReadinessChanged {
   std::string not_ready;
 };
+// What the worker says of itself in its Hello is different now: it says Hello anew.
+struct DescriptionChanged {};
 // Due at Worker::NextDeadline(); harmless at any other time.
 struct Tick {};
 
 using Event =
     std::variant<Connected, HelloAnswered, Offered, Abandoned, Acknowledged, HeartbeatAnswered,
                  LogAcked, Disconnected, AttemptStateChanged, AttemptFinished, DrainRequested,
-                 HandBackRequested, ReadinessChanged, Tick>;
+                 HandBackRequested, ReadinessChanged, DescriptionChanged, Tick>;
 
 }  // namespace manyarch::worker::core

@@ -97,6 +97,13 @@ void Worker::Drop(absl::string_view reason, absl::Time now) {
   WaitToRedial(now, false);
 }
 
+// Saying Hello again is how everything is reconciled, so it serves here too.
+void Worker::On(const DescriptionChanged&, absl::Time now) {
+  if (std::holds_alternative<Waiting>(connection_)) return;  // The next Hello will say it.
+  effects_.push_back(DropConnection{CurrentConnection(), "what this worker offers has changed"});
+  connection_ = Waiting{now};
+}
+
 void Worker::WaitToRedial(absl::Time now, bool refused) {
   const absl::Duration pause = refused ? config_.redial_when_refused * (0.5 + 0.5 * Jitter())
                                        : config_.redial.Delay(retries_++, Jitter());

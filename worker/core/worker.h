@@ -126,6 +126,7 @@ class Worker {
   void On(const DrainRequested& e, absl::Time now);
   void On(const HandBackRequested& e, absl::Time now);
   void On(const ReadinessChanged& e, absl::Time now);
+  void On(const DescriptionChanged& e, absl::Time now);
   void On(const Tick& e, absl::Time now);
 
   void ApplyVerdict(const AttemptVerdict& verdict, ConnectionId connection);

@@ -78,6 +78,10 @@ void Link::Do(const core::AckLog& e) {
   }
 }
 
+void Link::SetDescription(v1::WorkerDescription description) {
+  identity_.worker = std::move(description);
+}
+
 void Link::AddLog(const std::string& attempt_id, std::shared_ptr<LogSpool> spool) {
   logs_[attempt_id] = std::move(spool);
 }

@@ -37,6 +37,9 @@ class Link {
   void Do(const core::ResumeLog& e);
   void Do(const core::AckLog& e);
 
+  // What is said of this worker from the next Hello on.
+  void SetDescription(v1::WorkerDescription description);
+
   void AddLog(const std::string& attempt_id, std::shared_ptr<LogSpool> spool);
   void RemoveLog(const std::string& attempt_id);
   // Some log has grown.
@@ -52,7 +55,7 @@ class Link {
   void Retire();
 
   const std::string target_;
-  const Identity identity_;
+  Identity identity_;
   const Session::Sink sink_;
   std::map<std::string, std::shared_ptr<LogSpool>> logs_;
   core::ConnectionId connection_ = 0;

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <random>
 
+#include "absl/synchronization/notification.h"
 #include "common/base/digest.h"
 #include "common/os/files.h"
 #include "tests/support/fake_controller.h"
@@ -80,6 +81,38 @@ TEST_F(AgentTest, AnOfferIsAcceptedRunReportedAndForgottenOnceAcknowledged) {
   EXPECT_THAT(seen.faults, IsEmpty());
   EXPECT_FALSE(PathExists(AttemptDir("a-1")));
   EXPECT_EQ(runner.cleaned_up, state() + "/attempts");
+}
+
+TEST_F(AgentTest, ANewDescriptionIsToldWithoutDisturbingWhatRuns) {
+  FakeController controller;
+  absl::Notification told;
+  FakeRunner runner([&](const AttemptContext&, AttemptObserver&, const StopToken&) {
+    told.WaitForNotificationWithTimeout(absl::Minutes(1));
+    return FakeRunner::Pushed();
+  });
+  FarmHand hand(controller.address(), state(), &runner);
+  ASSERT_TRUE(controller.WaitUntil(InSession));
+  controller.Offer(MakeOffer("a-1"));
+  ASSERT_TRUE(controller.WaitUntil([](const Seen& seen) { return seen.answers.size() == 1; }));
+  v1::WorkerDescription description;
+  description.set_name("hand");
+  v1::Platform& platform = *description.add_platforms()->mutable_platform();
+  platform.set_os("linux");
+  platform.set_arch("riscv64");
+  hand->SetDescription(description);
+  ASSERT_TRUE(controller.WaitUntil([](const Seen& seen) { return seen.hellos.size() == 2; }));
+  told.Notify();
+  ASSERT_TRUE(controller.WaitUntil([](const Seen& seen) { return seen.finished.size() == 1; }));
+
+  const Seen seen = controller.seen();
+  EXPECT_EQ(seen.hellos[1].worker().id(), seen.hellos[0].worker().id());
+  EXPECT_EQ(seen.hellos[1].worker().slots(), seen.hellos[0].worker().slots());
+  ASSERT_EQ(seen.hellos[1].worker().platforms().size(), 1);
+  EXPECT_EQ(seen.hellos[1].worker().platforms(0).platform().arch(), "riscv64");
+  ASSERT_EQ(seen.hellos[1].running().size(), 1);
+  EXPECT_EQ(seen.hellos[1].running(0).attempt_id(), "a-1");
+  EXPECT_TRUE(seen.finished[0].has_image());
+  EXPECT_THAT(seen.faults, IsEmpty());
 }
 
 TEST_F(AgentTest, LogsAreWholeWhenTheConnectionIsCutAgainAndAgain) {
