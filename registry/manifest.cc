@@ -71,7 +71,7 @@ absl::StatusOr<Descriptor> ParseDescriptor(const json& value, absl::string_view 
   auto digest = Digest::Parse(digest_text);
   if (!digest.ok()) return Annotate(digest.status(), what);
   MA_ASSIGN_OR_RETURN(int64_t size, RequiredSize(value, "size", what));
-  return Descriptor{std::move(media_type), *std::move(digest), size, std::nullopt};
+  return Descriptor{std::move(media_type), *std::move(digest), size};
 }
 
 absl::StatusOr<std::vector<Descriptor>> ParseDescriptors(const json& body, absl::string_view key,
@@ -97,8 +97,8 @@ absl::StatusOr<Platform> ParsePlatformObject(const json& value, absl::string_vie
 }
 
 // Strings to strings; what is of another type belongs to no rule we know.
-std::map<std::string, std::string> ParseAnnotations(const json& item) {
-  std::map<std::string, std::string> out;
+Annotations ParseAnnotations(const json& item) {
+  Annotations out;
   const auto annotations = item.find("annotations");
   if (annotations == item.end() || !annotations->is_object()) return out;
   for (const auto& [name, value] : annotations->items()) {
@@ -108,8 +108,9 @@ std::map<std::string, std::string> ParseAnnotations(const json& item) {
 }
 
 absl::StatusOr<ManifestList> ParseList(const json& body, std::string media_type) {
-  ManifestList list{std::move(media_type), {}};
+  ManifestList list{std::move(media_type), {}, {}};
   MA_ASSIGN_OR_RETURN(list.manifests, ParseDescriptors(body, "manifests", "list entry"));
+  list.annotations = ParseAnnotations(body);
   const json& items = body.at("manifests");
   for (size_t i = 0; i < list.manifests.size(); ++i) {
     Descriptor& entry = list.manifests[i];

@@ -26,20 +26,23 @@ inline constexpr absl::string_view kDockerLayer =
 inline constexpr absl::string_view kOciIndex = "application/vnd.oci.image.index.v1+json";
 inline constexpr absl::string_view kOciManifest = "application/vnd.oci.image.manifest.v1+json";
 inline constexpr absl::string_view kOciConfig = "application/vnd.oci.image.config.v1+json";
+inline constexpr absl::string_view kOciLayer = "application/vnd.oci.image.layer.v1.tar+gzip";
 
 // Registries take no larger manifests, and no honest config comes near.
 inline constexpr int64_t kMaxManifestSize = 4 << 20;
 inline constexpr int64_t kMaxConfigSize = 4 << 20;
 
+using Annotations = std::map<std::string, std::string>;
+
 struct Descriptor {
   std::string media_type;
   Digest digest;
   int64_t size = 0;
-  std::optional<Platform> platform;  // In lists; normal form.
+  std::optional<Platform> platform = std::nullopt;  // In lists; normal form.
   // In lists: what else an entry says of itself.
-  std::string os_version = {};  // platform's "os.version": which Windows.
-  std::string artifact_type = {};
-  std::map<std::string, std::string> annotations = {};
+  std::string os_version = {};     // platform's "os.version": which Windows.
+  std::string artifact_type = {};  // OCI 1.1: what is no image says so here.
+  Annotations annotations = {};
 };
 
 // An entry of a list that is no image to run but says something about one: BuildKit's attestations
@@ -57,6 +60,7 @@ struct ImageManifest {
 struct ManifestList {
   std::string media_type;  // kDockerList or kOciIndex.
   std::vector<Descriptor> manifests;
+  Annotations annotations = {};
 };
 
 using Manifest = std::variant<ImageManifest, ManifestList>;
@@ -82,20 +86,26 @@ struct ListEntry {
   Digest digest;
   int64_t size = 0;
   Platform platform;
+  Annotations annotations = {};  // Of the entry; OCI only.
 };
 
-enum class ListFormat { kDocker, kOci };
+// What images and lists are written as: Docker v2s2, or OCI.
+enum class Format { kDocker, kOci };
 
-struct BuiltList {
+// Exact bytes to be pushed.
+struct WrittenManifest {
   std::string bytes;
   Digest digest;
   std::string media_type;
 };
 
 // The exact bytes of a list: the same for the same entries, for ever (they are written down before
-// they are published). amd64 comes first, then the order given; arm64 is written with variant v8.
-// Refuses no entries, two entries of one platform, and children of the other format.
-absl::StatusOr<BuiltList> BuildManifestList(absl::Span<const ListEntry> entries,
-                                            ListFormat format = ListFormat::kDocker);
+// they are published). amd64 comes first, then the order given, then entries that are no images
+// (attestations); arm64 is written with variant v8 in both formats, because old clients pass over
+// it without. Refuses no entries, two images of one platform, children of the other format (see
+// registry/convert.h), and annotations in a Docker list, which has no place for them.
+absl::StatusOr<WrittenManifest> BuildManifestList(absl::Span<const ListEntry> entries,
+                                                  Format format = Format::kDocker,
+                                                  const Annotations& annotations = {});
 
 }  // namespace manyarch::registry

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "registry/manifest.h"
@@ -13,8 +14,10 @@ using ::testing::HasSubstr;
 
 ListEntry Entry(Platform platform, char digit, int64_t size) {
   return {std::string(kDockerManifest),
-          *Digest::Parse(absl::StrCat("sha256:", std::string(64, digit))), size,
-          std::move(platform)};
+          *Digest::Parse(absl::StrCat("sha256:", std::string(64, digit))),
+          size,
+          std::move(platform),
+          {}};
 }
 
 TEST(BuildManifestList, GivesTheseVeryBytes) {
@@ -77,13 +80,48 @@ TEST(BuildManifestList, BuildsWhatParseReads) {
 
 TEST(BuildManifestList, BuildsAnOciIndexOfOciImages) {
   ListEntry entry = Entry({"linux", "arm64", ""}, 'a', 1);
-  EXPECT_FALSE(BuildManifestList({entry}, ListFormat::kOci).ok());
+  EXPECT_FALSE(BuildManifestList({entry}, Format::kOci).ok());
   entry.media_type = std::string(kOciManifest);
-  const auto got = BuildManifestList({entry}, ListFormat::kOci);
+  const auto got = BuildManifestList({entry}, Format::kOci);
   ASSERT_TRUE(got.ok()) << got.status();
   EXPECT_EQ(got->media_type, kOciIndex);
   EXPECT_TRUE(ParseManifest(got->bytes, kOciIndex).ok());
   EXPECT_FALSE(BuildManifestList({entry}).ok()) << "no OCI image in a Docker list";
+}
+
+TEST(BuildManifestList, PutsAnnotationsIntoAnIndexOnly) {
+  ListEntry entry = Entry({"linux", "arm64", ""}, 'a', 1);
+  entry.annotations["org.example.note"] = "x";
+  const auto refused = BuildManifestList({entry});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("'org.example.note'"));
+  EXPECT_FALSE(
+      BuildManifestList({Entry({"linux", "arm64", ""}, 'a', 1)}, Format::kDocker, {{"a", "b"}})
+          .ok());
+
+  entry.media_type = std::string(kOciManifest);
+  const auto got = BuildManifestList({entry}, Format::kOci, {{"org.example.all", "y"}});
+  ASSERT_TRUE(got.ok()) << got.status();
+  const auto parsed = ParseManifest(got->bytes, kOciIndex);
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  const auto& list = std::get<ManifestList>(*parsed);
+  EXPECT_EQ(list.annotations, (Annotations{{"org.example.all", "y"}}));
+  EXPECT_EQ(list.manifests[0].annotations, entry.annotations);
+}
+
+TEST(BuildManifestList, PutsAttestationsLastAndTakesSeveral) {
+  std::vector<ListEntry> entries;
+  for (const char digit : {'a', 'b'}) {
+    entries.push_back(Entry({"unknown", "unknown", ""}, digit, 1));
+    entries.back().annotations["vnd.docker.reference.type"] = "attestation-manifest";
+  }
+  entries.push_back(Entry({"linux", "s390x", ""}, 'c', 1));
+  for (ListEntry& entry : entries) entry.media_type = std::string(kOciManifest);
+  const auto got = BuildManifestList(entries, Format::kOci);
+  ASSERT_TRUE(got.ok()) << got.status();
+  const auto list = std::get<ManifestList>(*ParseManifest(got->bytes, kOciIndex));
+  ASSERT_EQ(list.manifests.size(), 3u);
+  EXPECT_EQ(list.manifests[0].digest, entries[2].digest);
 }
 
 TEST(BuildManifestList, RefusesWhatWouldMislead) {
