@@ -79,6 +79,8 @@ absl::StatusCode CodeOf(int http_status) {
       return absl::StatusCode::kPermissionDenied;
     case 404:
       return absl::StatusCode::kNotFound;
+    case 415:
+      return absl::StatusCode::kUnimplemented;
     default:
       return absl::StatusCode::kFailedPrecondition;
   }

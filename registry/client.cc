@@ -73,6 +73,10 @@ absl::Status RegistryClient::Refusal(const std::string& what, const Response& re
     advice = absl::StrCat("; ", authorizer_.Advice(scope, response.status));
   } else if (response.status == 404 && scope.push) {
     advice = "; some registries want the repository to be created first";
+  } else if (response.status == 415) {
+    advice =
+        "; this registry does not take manifests of that type (Harbor takes lists from 2.0 on): "
+        "update it, or use another one";
   }
   return absl::Status(CodeOf(response.status), absl::StrCat(what, ": the registry answered ",
                                                             DescribeAnswer(response), advice));

@@ -44,8 +44,8 @@ TEST(CodeOf, TellsWhatMayPass) {
   EXPECT_EQ(CodeOf(401), absl::StatusCode::kUnauthenticated);
   EXPECT_EQ(CodeOf(403), absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(CodeOf(404), absl::StatusCode::kNotFound);
+  EXPECT_EQ(CodeOf(415), absl::StatusCode::kUnimplemented);
   EXPECT_EQ(CodeOf(405), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(CodeOf(415), absl::StatusCode::kFailedPrecondition);
   for (const int passing : {408, 425, 429, 500, 502, 503, 504}) {
     EXPECT_EQ(CodeOf(passing), absl::StatusCode::kUnavailable) << passing;
   }
