@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
 #include "registry/api_error.h"
 #include "registry/json.h"
@@ -18,13 +19,18 @@ namespace {
 constexpr int kMaxRedirects = 5;
 constexpr size_t kMaxTokenAnswer = 64 << 10;
 
-std::string ScopeText(const Scope& scope) {
-  if (scope.repository.empty()) return "";
-  return absl::StrCat("repository:", scope.repository, ":pull", scope.push ? ",push" : "");
+std::vector<std::string> ScopeTexts(const Scope& scope) {
+  std::vector<std::string> out;
+  if (scope.repository.empty()) return out;
+  out.push_back(absl::StrCat("repository:", scope.repository, ":pull", scope.push ? ",push" : ""));
+  if (!scope.also_read.empty()) {
+    out.push_back(absl::StrCat("repository:", scope.also_read, ":pull"));
+  }
+  return out;
 }
 
 std::string TokenKey(const Scope& scope) {
-  return absl::StrCat(scope.registry, " ", ScopeText(scope));
+  return absl::StrCat(scope.registry, " ", absl::StrJoin(ScopeTexts(scope), " "));
 }
 
 std::string BasicHeader(const Credentials& credentials) {
@@ -91,6 +97,13 @@ std::optional<std::string> Authorizer::Authorization(const Scope& scope) {
   return absl::StrCat("Bearer ", token->second.text);
 }
 
+std::optional<Authorizer::Demand> Authorizer::KnownDemand(const Scope& scope) {
+  absl::MutexLock lock(&mutex_);
+  const auto demand = demands_.find(scope.registry);
+  if (demand == demands_.end()) return std::nullopt;
+  return demand->second;
+}
+
 absl::StatusOr<Response> Authorizer::Send(const Request& request, const Scope& scope,
                                           const absl::Notification* stop) {
   MA_ASSIGN_OR_RETURN(Response response, SendOnce(request, scope, stop));
@@ -112,11 +125,19 @@ absl::StatusOr<Response> Authorizer::SendOnce(const Request& request, const Scop
     if (value) out.headers.emplace_back("Authorization", *value);
     return out;
   };
-  const std::optional<std::string> shown = Authorization(scope);
+  std::optional<std::string> shown = Authorization(scope);
+  if (!shown) {
+    // Where it is known that a token will be asked for, the request need not be refused first.
+    if (const std::optional<Demand> demand = KnownDemand(scope);
+        demand && demand->scheme == "bearer") {
+      MA_RETURN_IF_ERROR(FetchToken(*demand, scope, request, stop));
+      shown = Authorization(scope);
+    }
+  }
   MA_ASSIGN_OR_RETURN(Response response, transport_->Send(with_authorization(shown), stop));
   if (response.status != 401) return response;
   MA_ASSIGN_OR_RETURN(const bool again, Learn(response, request, scope, shown, stop));
-  if (!again) return response;
+  if (!again || request.source) return response;
   return transport_->Send(with_authorization(Authorization(scope)), stop);
 }
 
@@ -137,7 +158,7 @@ absl::StatusOr<Response> Authorizer::Follow(Request request, Response response, 
     const bool reads = request.method == "GET" || request.method == "HEAD";
     const bool same = to.scheme == from.scheme && to.authority == from.authority;
     const bool keeps_method = response.status == 307 || response.status == 308;
-    if (!reads && !(same && keeps_method)) {
+    if (request.source || (!reads && !(same && keeps_method))) {
       return absl::FailedPreconditionError(
           absl::StrCat(from.authority, " redirects a ", request.method, " to ", to.authority,
                        ": that is not followed; name the other registry instead"));
@@ -198,14 +219,12 @@ absl::Status Authorizer::FetchToken(const Demand& demand, const Scope& scope, co
                                     const absl::Notification* stop) {
   Request request;
   request.url = demand.realm;
-  char separator = absl::StrContains(demand.realm, '?') ? '&' : '?';
-  const auto add = [&](absl::string_view name, const std::string& value) {
-    if (value.empty()) return;
-    absl::StrAppend(&request.url, std::string(1, separator), name, "=", QueryEscape(value));
-    separator = '&';
-  };
-  add("service", demand.service);
-  add("scope", ScopeText(scope));
+  if (!demand.service.empty()) {
+    request.url = WithParameter(std::move(request.url), "service", demand.service);
+  }
+  for (const std::string& text : ScopeTexts(scope)) {
+    request.url = WithParameter(std::move(request.url), "scope", text);
+  }
   request.connect_timeout = like.connect_timeout;
   request.timeout = like.timeout;
   request.max_response_bytes = kMaxTokenAnswer;

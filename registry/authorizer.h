@@ -37,6 +37,7 @@ struct Scope {
   std::string registry;    // "docker.io"
   std::string repository;  // Empty: none in particular.
   bool push = false;
+  std::string also_read = "";  // A second repository, which blobs are mounted from.
 };
 
 // Sends requests to registries with what they ask for: nothing, Basic, or a Bearer token from the
@@ -48,7 +49,8 @@ class Authorizer {
   Authorizer(PlainHttpHosts plain_http, AuthFile auth, HttpTransport* transport, Waiter* waiter);
 
   // The last answer, whatever its status; redirects of GET and HEAD are followed, and those of
-  // other methods within one host. UNAUTHENTICATED: the realm refuses the credentials.
+  // other methods within one host. A request with a source is sent once: after a 401 the caller may
+  // send it again, with what was learnt. UNAUTHENTICATED: the realm refuses the credentials.
   absl::StatusOr<Response> Send(const Request& request, const Scope& scope,
                                 const absl::Notification* stop);
 
@@ -72,6 +74,7 @@ class Authorizer {
   absl::StatusOr<Response> Follow(Request request, Response response, const Scope& scope,
                                   const absl::Notification* stop);
   bool IsRegistry(const Url& url, const Scope& scope) const;
+  std::optional<Demand> KnownDemand(const Scope& scope) ABSL_LOCKS_EXCLUDED(mutex_);
   // The header's value; nullopt where nothing is known or needed.
   std::optional<std::string> Authorization(const Scope& scope) ABSL_LOCKS_EXCLUDED(mutex_);
   // Obeys the challenge of a 401. False: there is nothing more that could be shown.

@@ -7,7 +7,6 @@
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
 #include "registry/api_error.h"
-#include "registry/url.h"
 
 namespace manyarch::registry {
 
@@ -246,24 +245,10 @@ absl::StatusOr<std::string> RegistryClient::GetBlob(const Reference& repository,
 absl::Status RegistryClient::CheckPush(const Reference& repository, const CallOptions& call) {
   const std::string what =
       absl::StrCat("checking that pushing to ", repository.Repository(), " is allowed");
-  const Scope scope = WriteScope(repository);
-  const std::string url = absl::StrCat(authorizer_.plain_http().BaseUrl(repository.registry),
-                                       "/v2/", repository.repository, "/blobs/uploads/");
   Retrier retrier = MakeRetrier(call);
-  MA_ASSIGN_OR_RETURN(const Response response,
-                      Exchange(what, MakeRequest("POST", url), scope, retrier));
-  if (!IsSuccess(response)) return Refusal(what, response, scope);
-  // Registries drop uploads that are left alone; giving it up is a courtesy, and some do not know
-  // how.
-  const auto base = ParseUrl(url);
-  if (!base.ok()) return base.status();
-  const auto upload = ResolveUrl(*base, response.Header("location"));
-  if (upload.ok() && !response.Header("location").empty()) {
-    Request give_up = MakeRequest("DELETE", upload->text);
-    give_up.timeout = retrier.Timeout(absl::Seconds(10));
-    const absl::StatusOr<Response> ignored = authorizer_.Send(give_up, scope, stop_);
-    static_cast<void>(ignored);
-  }
+  MA_ASSIGN_OR_RETURN(const Upload upload,
+                      OpenUpload(what, repository, "", Digest::Of(""), retrier));
+  GiveUpUpload(repository, upload.url, retrier);
   return absl::OkStatus();
 }
 

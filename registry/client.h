@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,8 +41,11 @@ struct FetchedManifest {
   Manifest manifest;
 };
 
-// The distribution API, as far as assembling images needs it. What fails for a moment is tried
-// again within the budget; a PUT only after a HEAD has shown that it did not land. Codes:
+// Bytes of a blob that have arrived; falls back where an upload had to begin again.
+using BlobProgress = std::function<void(int64_t bytes)>;
+
+// The distribution API, as far as assembling and copying images needs it. What fails for a moment
+// is tried again within the budget; a PUT only after a HEAD has shown that it did not land. Codes:
 // UNAUTHENTICATED, PERMISSION_DENIED and NOT_FOUND as the registry says; UNAVAILABLE: the budget is
 // spent on the network or on answers that may pass; CANCELLED: stopped; INVALID_ARGUMENT and
 // FAILED_PRECONDITION: trying again will not help. Messages quote the registry. Thread-safe.
@@ -66,18 +70,52 @@ class RegistryClient {
   // A small blob: a config. Size and digest are checked; larger than 4 MiB is refused.
   absl::StatusOr<std::string> GetBlob(const Reference& repository, const Descriptor& blob,
                                       const CallOptions& call = {});
+  // Whether the repository has the blob.
+  absl::StatusOr<bool> HeadBlob(const Reference& repository, const Digest& digest,
+                                const CallOptions& call = {});
+  // Writes a small blob; does nothing where it is there.
+  absl::Status PutBlob(const Reference& repository, const std::string& bytes,
+                       const CallOptions& call = {});
+  // Gives the repository a blob that `from`, of the same registry, has, without moving it. False:
+  // the registry would not, and it has to be copied.
+  absl::StatusOr<bool> MountBlob(const Reference& repository, const Reference& from,
+                                 const Digest& digest, const CallOptions& call = {});
+  // Makes `to` have a blob that `from` has: does nothing where it is there, mounts it within one
+  // registry, else streams it from one to the other, some 4 MiB at a time in memory. A transfer
+  // that was cut goes on where it was; the retry budget begins anew with every piece that arrives.
+  // What arrived has the digest and size of `blob`.
+  absl::Status CopyBlob(const Reference& from, const Descriptor& blob, const Reference& to,
+                        const BlobProgress& on_progress = nullptr, const CallOptions& call = {});
+  // The tags of the repository, as the registry orders them. What cannot be a tag is left out.
+  absl::StatusOr<std::vector<std::string>> ListTags(const Reference& repository,
+                                                    const CallOptions& call = {});
   // Whether pushing is allowed: opens an upload and gives it up again.
   absl::Status CheckPush(const Reference& repository, const CallOptions& call = {});
   // Deletes what the reference names. Absent already is fine.
   absl::Status DeleteManifest(const Reference& reference, const CallOptions& call = {});
 
  private:
+  friend class BlobCopy;
+  struct Upload {
+    bool mounted = false;  // The blob is there: there is nothing to upload.
+    std::string url;       // Where its bytes go.
+  };
+
   Request MakeRequest(const std::string& method, std::string url) const;
   std::string Url(const Reference& reference, absl::string_view kind, absl::string_view name) const;
   Retrier MakeRetrier(const CallOptions& call) const;
   // Sends until the answer is one that will not pass: returns it, whatever it says.
   absl::StatusOr<Response> Exchange(const std::string& what, Request request, const Scope& scope,
                                     Retrier& retrier);
+  // Begins an upload, or mounts from `mount_from` (a repository of this registry) where it is not
+  // empty.
+  absl::StatusOr<Upload> OpenUpload(const std::string& what, const Reference& repository,
+                                    const std::string& mount_from, const Digest& digest,
+                                    Retrier& retrier);
+  // Best effort: registries drop uploads that are left alone.
+  void GiveUpUpload(const Reference& repository, const std::string& url, const Retrier& retrier);
+  // The address that an answer gives for the next request of an upload.
+  absl::StatusOr<std::string> NextUrl(const std::string& url, const Response& response) const;
   // The error for an answer that was not hoped for.
   absl::Status Refusal(const std::string& what, const Response& response, const Scope& scope) const;
   absl::Status GiveUp(const std::string& what, const absl::Status& last, const absl::Status& why,

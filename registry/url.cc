@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 
@@ -77,6 +78,11 @@ std::string QueryEscape(absl::string_view text) {
     }
   }
   return out;
+}
+
+std::string WithParameter(std::string url, absl::string_view name, absl::string_view value) {
+  absl::StrAppend(&url, absl::StrContains(url, '?') ? "&" : "?", name, "=", QueryEscape(value));
+  return url;
 }
 
 }  // namespace manyarch::registry

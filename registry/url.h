@@ -25,4 +25,7 @@ absl::StatusOr<Url> ResolveUrl(const Url& base, absl::string_view reference);
 // `text` for use as a value in a query: all but unreserved characters as %XX.
 std::string QueryEscape(absl::string_view text);
 
+// `url` with "name=value" (escaped) at the end of its query.
+std::string WithParameter(std::string url, absl::string_view name, absl::string_view value);
+
 }  // namespace manyarch::registry
