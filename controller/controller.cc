@@ -54,7 +54,7 @@ absl::StatusOr<v1::RegistryAccess> RegistryAccessOf(const Options& options,
 // Members are destroyed from the last to the first: what others lean on comes first.
 struct Controller::Parts {
   UniqueFd lock;
-  registry::CurlTransport transport{std::string("manyarch/") + MANYARCH_VERSION};
+  std::unique_ptr<registry::HttpTransport> transport;
   registry::SystemWaiter waiter;
   LoopEvents events;
   std::unique_ptr<Store> store;
@@ -91,10 +91,13 @@ absl::Status Controller::Parts::Build(const Options& options) {
 
   room = std::make_unique<DiskRoom>(options.state_dir, options.min_free);
 
+  if (transport == nullptr) {
+    transport = std::make_unique<registry::CurlTransport>("manyarch/" MANYARCH_VERSION);
+  }
   publish::PublisherOptions publishing;
   MA_ASSIGN_OR_RETURN(v1::RegistryAccess access, RegistryAccessOf(options, &publishing.client));
   publisher = std::make_unique<publish::Publisher>(
-      publishing, &transport, &waiter,
+      publishing, transport.get(), &waiter,
       [this](core::Event event) { events.Post(std::move(event)); });
   registry = std::make_unique<RegistryAccess>(std::move(access), publisher.get());
 
@@ -152,8 +155,10 @@ absl::Status Controller::Parts::Listen(const Options& options) {
 
 Controller::Controller(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
-absl::StatusOr<std::unique_ptr<Controller>> Controller::Start(const Options& options) {
+absl::StatusOr<std::unique_ptr<Controller>> Controller::Start(
+    const Options& options, std::unique_ptr<registry::HttpTransport> transport) {
   std::unique_ptr<Controller> controller(new Controller(std::make_unique<Parts>()));
+  controller->parts_->transport = std::move(transport);
   MA_RETURN_IF_ERROR(controller->parts_->Build(options));
   MA_RETURN_IF_ERROR(controller->parts_->Listen(options));
   spdlog::info("manyarch-controller {} listens on port {}, state in {}", MANYARCH_VERSION,

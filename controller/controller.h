@@ -7,13 +7,16 @@
 
 #include "absl/status/statusor.h"
 #include "controller/options.h"
+#include "registry/http.h"
 
 namespace manyarch::controller {
 
 class Controller {
  public:
-  // Returns once it listens; from then on it serves on threads of its own.
-  static absl::StatusOr<std::unique_ptr<Controller>> Start(const Options& options);
+  // Returns once it listens; from then on it serves on threads of its own. Registries are reached
+  // through `transport`; null: by HTTP.
+  static absl::StatusOr<std::unique_ptr<Controller>> Start(
+      const Options& options, std::unique_ptr<registry::HttpTransport> transport = nullptr);
   // Stops.
   ~Controller();
   Controller(const Controller&) = delete;
