@@ -51,6 +51,8 @@ class StrictRegistry {
 
   // "127.0.0.1:PORT"
   std::string host() const { return server_->host(); }
+  // Where it redirects to for blobs, if its rules say so.
+  std::string storage_host() const { return storage_->host(); }
 
   // Past HTTP, rules and faults.
   void CreateRepository(const std::string& name) ABSL_LOCKS_EXCLUDED(mutex_);
