@@ -9,7 +9,7 @@
 # Needs root, or sudo. Made for Debian 12; Debian 13 has the same names.
 set -euo pipefail
 
-build=(build-essential cmake ninja-build ccache pkg-config git ca-certificates
+build=(build-essential lld cmake ninja-build ccache pkg-config git ca-certificates
   protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libgrpc++-dev libabsl-dev libspdlog-dev
   libgtest-dev libgmock-dev libbenchmark-dev libsqlitecpp-dev libsqlite3-dev libcurl4-openssl-dev
   nlohmann-json3-dev libcli11-dev libzstd-dev libarchive-dev libssl-dev)
