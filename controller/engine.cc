@@ -53,6 +53,8 @@ void Engine::Refuse(const std::vector<core::Event>& events, const absl::Status& 
       ports_->CarryOut(core::Answer{submit->call, why, ""});
     } else if (const auto* admission = std::get_if<core::SetAdmission>(&event)) {
       ports_->CarryOut(core::Answer{admission->call, why, ""});
+    } else if (const auto* explain = std::get_if<core::Explain>(&event)) {
+      ports_->CarryOut(core::Explained{explain->call, why, {}});
     } else if (const auto* cancel = std::get_if<core::Cancel>(&event)) {
       ports_->CarryOut(core::Answer{cancel->call, why, cancel->job_id});
     }

@@ -26,6 +26,27 @@ struct Answer {
   bool existed = false;
 };
 
+// What speaks for or against a worker that a build might go to.
+struct WorkerEligibility {
+  std::string worker_id;
+  std::string worker_name;
+  bool eligible = false;  // It could take the build, now or when a slot is free.
+  std::string reason;     // Why not, or what it is busy with.
+};
+
+struct BuildExplanation {
+  Platform platform;
+  std::string summary;                     // Of a build that waits; else empty.
+  std::vector<WorkerEligibility> workers;  // All of them, sorted by name, where the build waits.
+};
+
+// Answers Explain. NOT_FOUND: no such live job.
+struct Explained {
+  CallId call = 0;
+  absl::Status status;
+  std::vector<BuildExplanation> builds;  // One a build, in the job's order.
+};
+
 // --- To workers
 // -------------------------------------------------------------------------------------
 
@@ -66,7 +87,8 @@ struct CloseSession {
 // --- To the publisher
 // -------------------------------------------------------------------------------
 
-// Fetch manifest and config, check digests, size and platform; answered by ImageChecked.
+// Fetch manifest and config, check digests, size and platform; answered by ImageChecked. For an
+// image of an earlier job the attempt has the number 0, which no real one has.
 struct CheckImage {
   std::string attempt_id;
   Platform platform;
@@ -89,8 +111,8 @@ struct Publish {
   std::vector<TagRef> tags;
 };
 
-using Effect = std::variant<Answer, SendHelloAnswer, SendOffer, SendAbandon, SendAcknowledged,
-                            CloseSession, CheckImage, WriteAnchor, Publish>;
+using Effect = std::variant<Answer, Explained, SendHelloAnswer, SendOffer, SendAbandon,
+                            SendAcknowledged, CloseSession, CheckImage, WriteAnchor, Publish>;
 
 // The outcome of one or more steps.
 struct Effects {

@@ -18,12 +18,21 @@ using CallId = uint64_t;
 // --- From clients
 // -----------------------------------------------------------------------------------
 
+// An image that an earlier job has left for one of the platforms.
+struct ReusableImage {
+  Platform platform;
+  Image image;
+  std::string job_id;  // Whose it is.
+};
+
 struct Submit {
   CallId call = 0;
   std::string job_id;  // Fresh; not used when the key is known already.
   std::string idempotency_key;
   std::string request_hash;
   std::shared_ptr<const JobSpec> spec;
+  std::string retry_of;              // The job that this one repeats; empty: none.
+  std::vector<ReusableImage> reuse;  // Not built again where the registry still has them.
 };
 
 struct Cancel {
@@ -38,6 +47,12 @@ struct SetAdmission {
   std::string worker;
   Admission admission = Admission::kSchedulable;
   std::string reason;
+};
+
+// Why the builds of a live job are where they are. Changes nothing.
+struct Explain {
+  CallId call = 0;
+  std::string job_id;
 };
 
 // --- From workers
@@ -106,7 +121,8 @@ struct WorkerDrains {
 // --- From the publisher
 // -----------------------------------------------------------------------------
 
-// The image of an attempt was checked in the registry. When `failure` is set it is not usable.
+// The image of an attempt was checked in the registry, or that of an earlier job (see CheckImage).
+// When `failure` is set it is not usable.
 struct ImageChecked {
   std::string attempt_id;
   Image image;
@@ -133,8 +149,9 @@ struct PublishFinished {
 
 struct Tick {};
 
-using Event = std::variant<Submit, Cancel, SetAdmission, WorkerHello, WorkerHeard, WorkerGone,
-                           OfferAnswered, AttemptProgressed, AttemptFinished, WorkerReadiness,
-                           WorkerDrains, ImageChecked, AnchorFinished, PublishFinished, Tick>;
+using Event =
+    std::variant<Submit, Cancel, SetAdmission, Explain, WorkerHello, WorkerHeard, WorkerGone,
+                 OfferAnswered, AttemptProgressed, AttemptFinished, WorkerReadiness, WorkerDrains,
+                 ImageChecked, AnchorFinished, PublishFinished, Tick>;
 
 }  // namespace manyarch::controller::core

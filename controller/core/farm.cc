@@ -57,6 +57,9 @@ void Farm::Start(Now now, Effects& effects) {
       if (std::holds_alternative<BuildWaiting>(build.state)) {
         Enqueue(*job, b, absl::InfinitePast());
       }
+      if (const auto* reusing = std::get_if<BuildReusing>(&build.state)) {
+        StartReuse(*job, build, reusing->image);
+      }
       if (build.anchor == Anchor::kPending) StartAnchor(*job, build);
       for (size_t a = 0; a < build.attempts.size(); ++a) {
         const Attempt& attempt = build.attempts[a];
@@ -142,7 +145,7 @@ void Farm::Fire(const BuildTimer& timer) {
     }
     return;
   }
-  const absl::Duration limit = job.spec->unschedulable_after;
+  const absl::Duration limit = PatienceFor(job, build);
   if (waiting->no_worker_since == absl::InfiniteFuture() || limit <= absl::ZeroDuration()) return;
   const absl::Duration left = waiting->no_worker_since + limit - now_.steady;
   if (left > absl::ZeroDuration()) {
@@ -154,6 +157,9 @@ void Farm::Fire(const BuildTimer& timer) {
   failure.message = pool_.Explain(NeedOf(job, timer.build)) + "; waited " +
                     absl::FormatDuration(limit) +
                     ". Add a worker for it, or leave the platform out";
+  if (build.optional && limit != job.spec->unschedulable_after) {
+    failure.message += " (it is optional, and all that is required is done)";
+  }
   Dequeue(job, timer.build);
   EndBuild(job, timer.build, BuildFailed{failure}, failure.message);
   Advance(job);

@@ -27,6 +27,9 @@ struct FarmOptions {
   absl::Duration offer_timeout = absl::Seconds(30);  // An offer not answered is withdrawn.
   absl::Duration timeout_grace =
       absl::Minutes(5);  // On top of a build's timeout, which workers enforce.
+  absl::Duration optional_wait =
+      absl::Minutes(1);  // Once all required ones are done, optional builds that no worker could
+                         // take for this long are given up.
   int cordon_after = 3;  // Jobs that a worker may fail in a row while others succeed.
   absl::Duration keep_keys =
       absl::Minutes(10);  // Idempotency keys of finished jobs stay in memory.
@@ -98,12 +101,23 @@ class Farm {
   void Advance(Job& job);
   void StopWaitingBuilds(Job& job);
   void FinishJob(Job& job, JobState state);
+  void HurryOptionalBuilds(const Job& job);
+  absl::Duration PatienceFor(const Job& job, const Build& build) const;
+
+  // farm_reuse.cc
+  void StartReuse(const Job& job, const Build& build, const Image& image);
+  bool TakeReused(const ImageChecked& event);
+
+  // farm_explain.cc
+  void On(const Explain& event);
 
   // farm_publish.cc
   void On(const ImageChecked& event);
   void On(const AnchorFinished& event);
   void On(const PublishFinished& event);
   void WinBuild(const Place& place, const ImageChecked& event);
+  void TakeImage(Job& job, size_t build, const ImageChecked& event, const std::string& winner,
+                 const std::string& to_others);
   void StartAnchor(Job& job, Build& build);
   std::vector<TagRef> AnchorRefs(const Job& job, const Build& build) const;
   void TryPublish(Job& job);

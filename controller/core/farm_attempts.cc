@@ -34,6 +34,16 @@ std::string History(const Build& build) {
   return absl::StrCat(", all: ", *messages.begin());
 }
 
+// Phases that were passed while nobody listened have no time of their own.
+void NotePhase(Attempt& attempt, Phase phase, absl::Time now) {
+  if (phase == Phase::kBuilding && attempt.building_at == absl::InfinitePast()) {
+    attempt.building_at = now;
+  }
+  if (phase == Phase::kPushing && attempt.pushing_at == absl::InfinitePast()) {
+    attempt.pushing_at = now;
+  }
+}
+
 }  // namespace
 
 void Farm::Offer(Job& job, size_t build_index, const Placement& placement) {
@@ -89,6 +99,7 @@ void Farm::Revive(const Place& place, Phase phase) {
   Build& build = place.build_ref();
   if (auto* running = std::get_if<AttemptRunning>(&attempt.state)) {
     running->phase = std::max(running->phase, phase);
+    NotePhase(attempt, running->phase, now_.wall);
     Progressed(*place.job);
     return;
   }
@@ -96,6 +107,7 @@ void Farm::Revive(const Place& place, Phase phase) {
   attempt.counts = true;
   attempt.finished_at = absl::InfinitePast();
   if (attempt.accepted_at == absl::InfinitePast()) attempt.accepted_at = now_.wall;
+  NotePhase(attempt, phase, now_.wall);
   attempt.deadline = DeadlineOf(*place.job);
   At(attempt.deadline, AttemptTimer{attempt.id});
   if (std::holds_alternative<BuildWaiting>(build.state)) {
@@ -117,6 +129,7 @@ void Farm::On(const AttemptProgressed& event) {
   auto* running = std::get_if<AttemptRunning>(&place->ref().state);
   if (running == nullptr || running->phase == event.phase) return;
   running->phase = event.phase;
+  NotePhase(place->ref(), event.phase, now_.wall);
   Progressed(*place->job);
 }
 
@@ -139,6 +152,7 @@ void Farm::TakeResult(const FinishedAttempt& finished) {
   if (const auto* image = std::get_if<Image>(&finished.result)) {
     if (attempt.accepted_at == absl::InfinitePast()) Revive(*place, Phase::kPushing);
     attempt.state = AttemptVerifying{*image};
+    attempt.pushed_at = now_.wall;
     attempt.counts = true;
     if (std::holds_alternative<BuildWaiting>(place->build_ref().state)) {
       Dequeue(*place->job, place->build);

@@ -29,18 +29,30 @@ void Farm::On(const Submit& event) {
   job.generation = ++last_generation_;
   job.state = JobQueued{};
   job.submitted_at = now_.wall;
+  job.retry_of = event.retry_of;
   for (const PlatformRequest& request : event.spec->platforms) {
     Build build;
     build.platform = request.platform;
     build.optional = request.optional;
     build.state = BuildWaiting{"", now_.wall};
+    for (const ReusableImage& reusable : event.reuse) {
+      if (reusable.platform != build.platform) continue;
+      build.state = BuildReusing{reusable.image};
+      build.reused_from = reusable.job_id;
+    }
     job.builds.push_back(std::move(build));
   }
   for (const TagRef& ref : event.spec->tags) job.tags.push_back({ref, false, ""});
   keys_[event.idempotency_key] = {job.id, job.request_hash};
   Changed(job);
   Emit(Answer{event.call, absl::OkStatus(), job.id, false});
-  for (size_t b = 0; b < job.builds.size(); ++b) Enqueue(job, b, absl::InfinitePast());
+  for (size_t b = 0; b < job.builds.size(); ++b) {
+    if (const auto* reusing = std::get_if<BuildReusing>(&job.builds[b].state)) {
+      StartReuse(job, job.builds[b], reusing->image);
+    } else {
+      Enqueue(job, b, absl::InfinitePast());
+    }
+  }
 }
 
 void Farm::On(const Cancel& event) {
@@ -91,9 +103,10 @@ void Farm::FinishJob(Job& job, JobState state) {
   Changed(job);
 }
 
-// A build that is not to be retried has failed: what has not started need not start. What runs goes
-// on, so that its digest is there for the next try.
+// A build that is not to be retried has failed: what has not started need not start, unless the job
+// says so. What runs goes on, so that its digest is there for the next try.
 void Farm::StopWaitingBuilds(Job& job) {
+  if (job.spec->keep_going) return;
   const Build* culprit = nullptr;
   for (const Build& build : job.builds) {
     const auto* failed = std::get_if<BuildFailed>(&build.state);
@@ -113,9 +126,33 @@ void Farm::StopWaitingBuilds(Job& job) {
   }
 }
 
+// How long a build may wait while no worker could ever take it; zero: for ever. One that is
+// optional must not keep the rest waiting once all of that is done.
+absl::Duration Farm::PatienceFor(const Job& job, const Build& build) const {
+  const absl::Duration limit = job.spec->unschedulable_after;
+  if (!build.optional) return limit;
+  const bool others_done = std::all_of(job.builds.begin(), job.builds.end(), [](const Build& b) {
+    return b.optional || IsTerminal(b.state);
+  });
+  if (!others_done) return limit;
+  return limit > absl::ZeroDuration() ? std::min(limit, options_.optional_wait)
+                                      : options_.optional_wait;
+}
+
+void Farm::HurryOptionalBuilds(const Job& job) {
+  for (size_t b = 0; b < job.builds.size(); ++b) {
+    const auto* waiting = std::get_if<BuildWaiting>(&job.builds[b].state);
+    if (waiting == nullptr || waiting->no_worker_since == absl::InfiniteFuture()) continue;
+    const absl::Duration patience = PatienceFor(job, job.builds[b]);
+    if (patience <= absl::ZeroDuration()) continue;
+    At(std::max(now_.steady, waiting->no_worker_since + patience), BuildTimer{job.id, b});
+  }
+}
+
 void Farm::Advance(Job& job) {
   if (IsTerminal(job.state) || std::holds_alternative<JobPublishing>(job.state)) return;
   StopWaitingBuilds(job);
+  HurryOptionalBuilds(job);
   const Failure* failure = nullptr;
   bool any_succeeded = false;
   for (const Build& build : job.builds) {

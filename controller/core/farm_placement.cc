@@ -51,7 +51,7 @@ void Farm::Enqueue(Job& job, size_t build_index, absl::Time not_before) {
     still->reason = build.attempts.empty() ? why : still->reason + "; " + why;
     if (!lane.servable) {
       still->no_worker_since = now_.steady;
-      const absl::Duration limit = job.spec->unschedulable_after;
+      const absl::Duration limit = PatienceFor(job, build);
       if (limit > absl::ZeroDuration()) At(now_.steady + limit, BuildTimer{job.id, build_index});
     }
     Progressed(job);
@@ -135,7 +135,7 @@ void Farm::TellLane(const Need& need, Lane& lane, bool only_reason) {
     Progressed(job);
     if (only_reason) continue;
     waiting.no_worker_since = lane.servable ? absl::InfiniteFuture() : now_.steady;
-    const absl::Duration limit = job.spec->unschedulable_after;
+    const absl::Duration limit = PatienceFor(job, job.builds[entry.build]);
     if (!lane.servable && limit > absl::ZeroDuration()) {
       At(now_.steady + limit, BuildTimer{job.id, entry.build});
     }

@@ -6,7 +6,26 @@
 
 namespace manyarch::controller::core {
 
+namespace {
+
+// What the list lacks, and why; empty where it lacks nothing.
+std::string LeftOut(const Job& job) {
+  std::string text;
+  for (const Build& build : job.builds) {
+    std::string why;
+    if (const auto* failed = std::get_if<BuildFailed>(&build.state)) why = failed->failure.message;
+    if (const auto* cancelled = std::get_if<BuildCancelled>(&build.state)) why = cancelled->reason;
+    if (why.empty()) continue;
+    absl::StrAppend(&text, text.empty() ? "published without " : "; and without ",
+                    ToString(build.platform), ", which is optional: ", why);
+  }
+  return text;
+}
+
+}  // namespace
+
 void Farm::On(const ImageChecked& event) {
+  if (TakeReused(event)) return;
   const std::optional<Place> place = FindAttempt(event.attempt_id);
   if (!place || !std::holds_alternative<AttemptVerifying>(place->ref().state)) return;
   if (event.failure) {
@@ -18,15 +37,21 @@ void Farm::On(const ImageChecked& event) {
 
 void Farm::WinBuild(const Place& place, const ImageChecked& event) {
   Job& job = *place.job;
-  Build& build = place.build_ref();
   Attempt& attempt = place.ref();
   attempt.state = AttemptSucceeded{event.image};
   attempt.finished_at = now_.wall;
   NoteSuccess(attempt.worker);
-  build.warnings.insert(build.warnings.end(), event.warnings.begin(), event.warnings.end());
   Dequeue(job, place.build);
-  EndBuild(job, place.build, BuildSucceeded{event.image, attempt.id},
-           absl::StrCat("attempt ", attempt.number, " has won"));
+  TakeImage(job, place.build, event, attempt.id,
+            absl::StrCat("attempt ", attempt.number, " has won"));
+}
+
+// The image is the build's: anchors it and advances the job.
+void Farm::TakeImage(Job& job, size_t build_index, const ImageChecked& event,
+                     const std::string& winner, const std::string& to_others) {
+  Build& build = job.builds[build_index];
+  build.warnings.insert(build.warnings.end(), event.warnings.begin(), event.warnings.end());
+  EndBuild(job, build_index, BuildSucceeded{event.image, winner}, to_others);
   if (!job.spec->arch_tag_template.empty()) {
     build.anchor = Anchor::kPending;
     StartAnchor(job, build);
@@ -165,6 +190,7 @@ void Farm::On(const PublishFinished& event) {
   if (event.error.ok()) {
     const PublishIntent intent = publishing->intent;
     FinishJob(job, JobSucceeded{intent});
+    job.status_reason = LeftOut(job);
   } else {
     Failure failure;
     failure.cls = event.error.code() == absl::StatusCode::kDeadlineExceeded

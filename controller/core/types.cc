@@ -11,6 +11,7 @@ bool IsTerminal(const JobState& state) {
 
 bool IsTerminal(const BuildState& state) {
   return !std::holds_alternative<BuildWaiting>(state) &&
+         !std::holds_alternative<BuildReusing>(state) &&
          !std::holds_alternative<BuildRunning>(state);
 }
 

@@ -70,6 +70,7 @@ struct JobSpec {
   absl::Duration unschedulable_after = absl::Minutes(15);  // Zero: wait for ever.
   std::string arch_tag_template = "{tag}-{arch}";          // Empty: no per-architecture tags.
   int priority = 0;
+  bool keep_going = false;  // What waits is started although a required platform has failed.
   bool local_only =
       false;  // The registry is on the controller's loopback: only workers there reach it.
 };
@@ -113,6 +114,9 @@ struct Attempt {
   int64_t log_size = 0;
   absl::Time offered_at;
   absl::Time accepted_at = absl::InfinitePast();
+  absl::Time building_at = absl::InfinitePast();
+  absl::Time pushing_at = absl::InfinitePast();
+  absl::Time pushed_at = absl::InfinitePast();  // When its worker reported the image.
   absl::Time finished_at = absl::InfinitePast();
   absl::Time deadline = absl::InfiniteFuture();  // Steady: when the controller itself ends it.
 };
@@ -127,10 +131,14 @@ struct BuildWaiting {
   absl::Time no_worker_since =
       absl::InfiniteFuture();  // Steady: since when none could ever take it.
 };
+// The image of an earlier job is looked for in the registry; where it is gone, the build waits.
+struct BuildReusing {
+  Image image;
+};
 struct BuildRunning {};
 struct BuildSucceeded {
   Image image;
-  std::string winner;  // The attempt's id.
+  std::string winner;  // The attempt's id; empty for an image of an earlier job.
 };
 struct BuildFailed {
   Failure failure;
@@ -139,8 +147,8 @@ struct BuildCancelled {
   std::string reason;
 };
 
-using BuildState =
-    std::variant<BuildWaiting, BuildRunning, BuildSucceeded, BuildFailed, BuildCancelled>;
+using BuildState = std::variant<BuildWaiting, BuildReusing, BuildRunning, BuildSucceeded,
+                                BuildFailed, BuildCancelled>;
 
 // The per-architecture tag of a build that succeeded.
 enum class Anchor { kNone, kPending, kDone, kFailed, kSuperseded };
@@ -152,6 +160,7 @@ struct Build {
   std::vector<Attempt> attempts;
   std::vector<std::string> warnings;
   Anchor anchor = Anchor::kNone;
+  std::string reused_from;  // The job whose image this is, or may be; empty: its own.
   absl::Time finished_at = absl::InfinitePast();
 };
 
@@ -203,6 +212,7 @@ struct Job {
   std::vector<Build> builds;
   std::vector<TagOutcome> tags;
   std::string status_reason;
+  std::string retry_of;  // The job that this one repeats; empty: none.
   int64_t revision = 0;
   absl::Time submitted_at;
   absl::Time started_at = absl::InfinitePast();
@@ -223,10 +233,17 @@ struct OfferedPlatform {
   bool emulated = false;
 };
 
+// Tried and found not to run there.
+struct RefusedPlatform {
+  Platform platform;
+  std::string reason;
+};
+
 struct WorkerDescription {
   std::string id;
   std::string name;
   std::vector<OfferedPlatform> platforms;
+  std::vector<RefusedPlatform> refused;
   int slots = 1;
   absl::btree_map<std::string, std::string> labels;
   bool local = false;   // It shares the controller's loopback.

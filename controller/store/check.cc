@@ -35,7 +35,8 @@ void CheckJob(const v1::StoredJob& stored, const v1::JobSpec& spec, int state, S
     for (const core::Attempt& attempt : build.attempts) {
       if (std::holds_alternative<core::AttemptSucceeded>(attempt.state)) ++winners;
     }
-    if (winners != 1) {
+    // An image of an earlier job was made by none of this one's.
+    if (winners != (build.reused_from.empty() ? 1 : 0)) {
       check.faults.push_back(absl::StrCat("job ", job.id(), ": ", ToString(build.platform), " has ",
                                           winners, " winning attempts"));
     }

@@ -22,6 +22,10 @@ core::Failure FromProto(const v1::Failure& failure);
 v1::Image ToProto(const core::Image& image);
 core::Image FromProto(const v1::Image& image);
 
+v1::Attempt ToProto(const core::Attempt& attempt);
+// `deadline` is not on the wire: it begins anew.
+core::Attempt FromProto(const v1::Attempt& attempt);
+
 // The spec is expected in normal form, as Submit leaves it: every tag is "repository:tag".
 // INVALID_ARGUMENT where a field is out of its range.
 absl::StatusOr<std::shared_ptr<const core::JobSpec>> FromProto(const v1::JobSpec& spec);

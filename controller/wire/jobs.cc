@@ -3,19 +3,13 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "controller/wire/convert.h"
+#include "controller/wire/match.h"
 #include "controller/wire/times.h"
 #include "registry/reference.h"
 
 namespace manyarch::controller::wire {
 
 namespace {
-
-template <typename... Fs>
-struct Match : Fs... {
-  using Fs::operator()...;
-};
-template <typename... Fs>
-Match(Fs...) -> Match<Fs...>;
 
 absl::StatusOr<core::TagRef> TagFromProto(const std::string& text) {
   const size_t colon = text.rfind(':');
@@ -27,122 +21,41 @@ absl::StatusOr<core::TagRef> TagFromProto(const std::string& text) {
   return core::TagRef{text.substr(0, colon), text.substr(colon + 1)};
 }
 
-void SetState(const core::AttemptState& state, v1::Attempt& proto) {
-  std::visit(
-      Match{
-          [&](const core::AttemptOffered&) { proto.set_state(v1::ATTEMPT_STATE_OFFERED); },
-          [&](const core::AttemptRunning& s) {
-            static constexpr v1::AttemptState kPhases[] = {
-                v1::ATTEMPT_STATE_ACCEPTED, v1::ATTEMPT_STATE_FETCHING, v1::ATTEMPT_STATE_BUILDING,
-                v1::ATTEMPT_STATE_PUSHING};
-            proto.set_state(kPhases[static_cast<int>(s.phase)]);
-          },
-          [&](const core::AttemptVerifying& s) {
-            proto.set_state(v1::ATTEMPT_STATE_VERIFYING);
-            *proto.mutable_image() = ToProto(s.image);
-          },
-          [&](const core::AttemptSucceeded& s) {
-            proto.set_state(v1::ATTEMPT_STATE_SUCCEEDED);
-            *proto.mutable_image() = ToProto(s.image);
-          },
-          [&](const core::AttemptFailed& s) {
-            proto.set_state(v1::ATTEMPT_STATE_FAILED);
-            *proto.mutable_failure() = ToProto(s.failure);
-          },
-          [&](const core::AttemptLost& s) {
-            proto.set_state(v1::ATTEMPT_STATE_LOST);
-            *proto.mutable_failure() = ToProto(s.failure);
-          },
-          [&](const core::AttemptCancelled&) { proto.set_state(v1::ATTEMPT_STATE_CANCELLED); },
-      },
-      state);
-}
-
-core::AttemptState StateFromProto(const v1::Attempt& proto) {
-  switch (proto.state()) {
-    case v1::ATTEMPT_STATE_ACCEPTED:
-    case v1::ATTEMPT_STATE_FETCHING:
-    case v1::ATTEMPT_STATE_BUILDING:
-    case v1::ATTEMPT_STATE_PUSHING:
-      return core::AttemptRunning{PhaseFromProto(proto.state())};
-    case v1::ATTEMPT_STATE_VERIFYING:
-      return core::AttemptVerifying{FromProto(proto.image())};
-    case v1::ATTEMPT_STATE_SUCCEEDED:
-      return core::AttemptSucceeded{FromProto(proto.image())};
-    case v1::ATTEMPT_STATE_FAILED:
-      return core::AttemptFailed{FromProto(proto.failure())};
-    case v1::ATTEMPT_STATE_LOST:
-      return core::AttemptLost{FromProto(proto.failure())};
-    case v1::ATTEMPT_STATE_CANCELLED:
-      return core::AttemptCancelled{};
-    default:
-      return core::AttemptOffered{};
-  }
-}
-
-v1::Attempt AttemptToProto(const core::Attempt& attempt) {
-  v1::Attempt proto;
-  proto.set_id(attempt.id);
-  proto.set_number(attempt.number);
-  proto.set_worker_id(attempt.worker);
-  proto.set_worker_name(attempt.worker_name);
-  proto.set_emulated(attempt.emulated);
-  SetState(attempt.state, proto);
-  *proto.mutable_offered_at() = ToProto(attempt.offered_at);
-  if (attempt.accepted_at != absl::InfinitePast()) {
-    *proto.mutable_accepted_at() = ToProto(attempt.accepted_at);
-  }
-  if (attempt.finished_at != absl::InfinitePast()) {
-    *proto.mutable_finished_at() = ToProto(attempt.finished_at);
-  }
-  proto.set_log_size(attempt.log_size);
-  proto.set_counts(attempt.counts);
-  return proto;
-}
-
-core::Attempt AttemptFromProto(const v1::Attempt& proto) {
-  core::Attempt attempt;
-  attempt.id = proto.id();
-  attempt.number = proto.number();
-  attempt.worker = proto.worker_id();
-  attempt.worker_name = proto.worker_name();
-  attempt.emulated = proto.emulated();
-  attempt.state = StateFromProto(proto);
-  attempt.offered_at = FromProto(proto.offered_at());
-  if (proto.has_accepted_at()) attempt.accepted_at = FromProto(proto.accepted_at());
-  if (proto.has_finished_at()) attempt.finished_at = FromProto(proto.finished_at());
-  attempt.log_size = proto.log_size();
-  attempt.counts = proto.counts();
-  return attempt;
-}
-
 v1::Build BuildToProto(const core::Build& build) {
   v1::Build proto;
   *proto.mutable_platform() = ToProto(build.platform);
   proto.set_optional(build.optional);
-  std::visit(Match{
-                 [&](const core::BuildWaiting& s) {
-                   proto.set_state(v1::BUILD_STATE_WAITING);
-                   proto.set_waiting_reason(s.reason);
-                 },
-                 [&](const core::BuildRunning&) { proto.set_state(v1::BUILD_STATE_RUNNING); },
-                 [&](const core::BuildSucceeded& s) {
-                   proto.set_state(v1::BUILD_STATE_SUCCEEDED);
-                   *proto.mutable_image() = ToProto(s.image);
-                 },
-                 [&](const core::BuildFailed& s) {
-                   proto.set_state(v1::BUILD_STATE_FAILED);
-                   *proto.mutable_failure() = ToProto(s.failure);
-                 },
-                 [&](const core::BuildCancelled& s) {
-                   proto.set_state(v1::BUILD_STATE_CANCELLED);
-                   proto.mutable_failure()->set_message(s.reason);
-                 },
-             },
-             build.state);
-  for (const core::Attempt& attempt : build.attempts)
-    *proto.add_attempts() = AttemptToProto(attempt);
+  std::visit(
+      Match{
+          [&](const core::BuildWaiting& s) {
+            proto.set_state(v1::BUILD_STATE_WAITING);
+            proto.set_waiting_reason(s.reason);
+          },
+          // Told apart from other waiting ones by its image.
+          [&](const core::BuildReusing& s) {
+            proto.set_state(v1::BUILD_STATE_WAITING);
+            proto.set_waiting_reason(absl::StrCat("looking whether the image of job ",
+                                                  build.reused_from, " is still in the registry"));
+            *proto.mutable_image() = ToProto(s.image);
+          },
+          [&](const core::BuildRunning&) { proto.set_state(v1::BUILD_STATE_RUNNING); },
+          [&](const core::BuildSucceeded& s) {
+            proto.set_state(v1::BUILD_STATE_SUCCEEDED);
+            *proto.mutable_image() = ToProto(s.image);
+          },
+          [&](const core::BuildFailed& s) {
+            proto.set_state(v1::BUILD_STATE_FAILED);
+            *proto.mutable_failure() = ToProto(s.failure);
+          },
+          [&](const core::BuildCancelled& s) {
+            proto.set_state(v1::BUILD_STATE_CANCELLED);
+            proto.mutable_failure()->set_message(s.reason);
+          },
+      },
+      build.state);
+  for (const core::Attempt& attempt : build.attempts) *proto.add_attempts() = ToProto(attempt);
   for (const std::string& warning : build.warnings) proto.add_warnings(warning);
+  proto.set_reused_from(build.reused_from);
   if (build.finished_at != absl::InfinitePast()) {
     *proto.mutable_finished_at() = ToProto(build.finished_at);
   }
@@ -154,8 +67,8 @@ core::Build FromStored(const v1::Build& proto, const v1::StoredBuild& stored,
   core::Build build;
   build.platform = FromProto(proto.platform());
   build.optional = proto.optional();
-  for (const v1::Attempt& attempt : proto.attempts())
-    build.attempts.push_back(AttemptFromProto(attempt));
+  build.reused_from = proto.reused_from();
+  for (const v1::Attempt& attempt : proto.attempts()) build.attempts.push_back(FromProto(attempt));
   build.warnings.assign(proto.warnings().begin(), proto.warnings().end());
   if (proto.has_finished_at()) build.finished_at = FromProto(proto.finished_at());
   build.anchor = static_cast<core::Anchor>(stored.anchor());
@@ -173,7 +86,11 @@ core::Build FromStored(const v1::Build& proto, const v1::StoredBuild& stored,
       build.state = core::BuildCancelled{proto.failure().message()};
       break;
     default:
-      build.state = core::BuildWaiting{proto.waiting_reason(), submitted};
+      if (!build.reused_from.empty() && proto.has_image()) {
+        build.state = core::BuildReusing{FromProto(proto.image())};
+      } else {
+        build.state = core::BuildWaiting{proto.waiting_reason(), submitted};
+      }
       break;
   }
   return build;
@@ -249,6 +166,7 @@ absl::StatusOr<std::shared_ptr<const core::JobSpec>> FromProto(const v1::JobSpec
     value->arch_tag_template = spec.arch_tag_template();
   }
   value->priority = spec.priority();
+  value->keep_going = spec.keep_going();
   const std::string& repository = value->tags.front().repository;
   value->local_only = registry::IsLoopback(repository.substr(0, repository.find('/')));
   return value;
@@ -274,6 +192,7 @@ v1::JobSpec ToProto(const core::JobSpec& spec) {
   *proto.mutable_unschedulable_after() = ToProto(spec.unschedulable_after);
   proto.set_arch_tag_template(spec.arch_tag_template.empty() ? "off" : spec.arch_tag_template);
   proto.set_priority(spec.priority);
+  proto.set_keep_going(spec.keep_going);
   return proto;
 }
 
@@ -313,6 +232,7 @@ v1::Job ToProto(const core::Job& job) {
     result.set_written(tag.written);
     result.set_note(tag.note);
   }
+  proto.set_retry_of(job.retry_of);
   if (!job.status_reason.empty()) proto.set_status_reason(job.status_reason);
   *proto.mutable_submitted_at() = ToProto(job.submitted_at);
   if (job.started_at != absl::InfinitePast()) {
@@ -366,6 +286,7 @@ absl::StatusOr<core::Job> FromStored(const v1::StoredJob& stored, const v1::JobS
     job.tags.push_back({std::move(ref), tag.written(), tag.note()});
   }
   job.status_reason = proto.status_reason();
+  job.retry_of = proto.retry_of();
   job.revision = proto.revision();
   return job;
 }

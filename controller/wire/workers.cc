@@ -40,6 +40,9 @@ core::WorkerDescription FromProto(const v1::WorkerDescription& description) {
   for (const v1::OfferedPlatform& offered : description.platforms()) {
     value.platforms.push_back({FromProto(offered.platform()), offered.emulated()});
   }
+  for (const v1::RefusedPlatform& refused : description.refused()) {
+    value.refused.push_back({FromProto(refused.platform()), refused.reason()});
+  }
   value.slots = description.slots();
   for (const auto& [name, label] : description.labels()) value.labels[name] = label;
   value.details = description.SerializeAsString();

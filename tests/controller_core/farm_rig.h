@@ -35,7 +35,17 @@ class FarmRig {
 
   Lines Submit(const std::string& job, std::shared_ptr<const JobSpec> spec,
                const std::string& key = "", const std::string& hash = "hash") {
-    return Do(core::Submit{1, job, key.empty() ? "key-" + job : key, hash, std::move(spec)});
+    return Do(
+        core::Submit{1, job, key.empty() ? "key-" + job : key, hash, std::move(spec), "", {}});
+  }
+  // A repetition of `of`, with the images that its builds have left.
+  Lines Retry(const std::string& job, const core::Job& of) {
+    core::Submit event{1, job, "key-" + job, "hash", of.spec, of.id, {}};
+    for (const core::Build& build : of.builds) {
+      const auto* succeeded = std::get_if<BuildSucceeded>(&build.state);
+      if (succeeded != nullptr) event.reuse.push_back({build.platform, succeeded->image, of.id});
+    }
+    return Do(event);
   }
   Lines Cancel(const std::string& job) { return Do(core::Cancel{2, job, "enough"}); }
 
@@ -160,6 +170,17 @@ class FarmRig {
         return absl::StrCat("answer ", e.call, ": ",
                             e.status.ok() ? e.job_id : std::string(e.status.message()),
                             e.existed && e.status.ok() ? " again" : "");
+      }
+      std::string operator()(const Explained& e) const {
+        std::string text = absl::StrCat("explained ", e.call);
+        for (const BuildExplanation& build : e.builds) {
+          absl::StrAppend(&text, "\n", ToString(build.platform), ": ", build.summary);
+          for (const WorkerEligibility& worker : build.workers) {
+            absl::StrAppend(&text, "\n ", worker.eligible ? "+" : "-", worker.worker_name, ": ",
+                            worker.reason);
+          }
+        }
+        return text;
       }
       std::string operator()(const SendHelloAnswer& e) const {
         std::string text = absl::StrCat("greet ", e.session);

@@ -272,6 +272,8 @@ void SimController::On(const core::CloseSession& e) {
   Post(core::WorkerGone{e.session});
 }
 
+void SimController::On(const core::Explained&) {}
+
 void SimController::On(const core::CheckImage& e) { publisher_->CarryOut(e); }
 
 // P2, P3: an image gets its tag once it has won, durably.

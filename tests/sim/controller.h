@@ -72,6 +72,7 @@ class SimController : public controller::EnginePorts {
   bool Standing() const { return run_->scheduler.now() < stands_until_; }
 
   void On(const core::Answer& e);
+  void On(const core::Explained& e);
   void On(const core::SendHelloAnswer& e);
   void On(const core::SendOffer& e);
   void On(const core::SendAbandon& e);

@@ -73,7 +73,12 @@ void SimStore::CheckJob(const core::Job& job) {
   if (failed_job != nullptr && failed_job->failure.message.empty()) {
     run_->Violated("job ", job.id, " failed and does not say why");
   }
+  const bool published = std::holds_alternative<core::JobSucceeded>(job.state);
   for (const core::Build& build : job.builds) {
+    if (published && !std::holds_alternative<core::BuildSucceeded>(build.state) &&
+        job.status_reason.find(ToString(build.platform)) == std::string::npos) {
+      run_->Violated("job ", job.id, " was published without a platform and does not say so");
+    }
     int succeeded = 0;
     int counted = 0;
     for (const core::Attempt& attempt : build.attempts) {
@@ -88,6 +93,11 @@ void SimStore::CheckJob(const core::Job& job) {
       }
     }
     if (succeeded > 1) run_->Violated("a build of job ", job.id, " has two winners");
+    const bool reused =
+        !build.reused_from.empty() && std::holds_alternative<core::BuildSucceeded>(build.state);
+    if (reused && (succeeded != 0 || !WinnerOf(build).empty())) {
+      run_->Violated("a build of job ", job.id, " has used an earlier image again and won another");
+    }
     if (WinnerOf(build).empty() ? succeeded != 0 : succeeded != 1) {
       run_->Violated("a build of job ", job.id, " and its attempts disagree on who has won");
     }
@@ -182,13 +192,15 @@ const core::Attempt* SimStore::FindAttempt(const std::string& attempt_id) const 
 }
 
 const core::Job* SimStore::FindWinnersJob(const std::string& digest) const {
+  const core::Job* newest = nullptr;
   for (const auto& [id, job] : jobs) {
+    if (newest != nullptr && newest->generation > job.generation) continue;
     for (const core::Build& build : job.builds) {
       const auto* succeeded = std::get_if<core::BuildSucceeded>(&build.state);
-      if (succeeded != nullptr && succeeded->image.digest == digest) return &job;
+      if (succeeded != nullptr && succeeded->image.digest == digest) newest = &job;
     }
   }
-  return nullptr;
+  return newest;
 }
 
 }  // namespace manyarch::sim

@@ -36,7 +36,7 @@ class SimStore {
   std::string FindSubmission(const std::string& key) const;  // Job id, or empty.
   // The durable attempt, or null.
   const core::Attempt* FindAttempt(const std::string& attempt_id) const;
-  // The durable job that has an image as a build's winner, or null.
+  // The newest durable job that has an image as a build's, or null.
   const core::Job* FindWinnersJob(const std::string& digest) const;
 
  private:

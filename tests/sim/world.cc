@@ -99,6 +99,7 @@ std::shared_ptr<const core::JobSpec> World::RandomSpec() {
   spec->platforms.push_back({kAmd64, false});
   if (!run_.chance.OneIn(3)) spec->platforms.push_back({kArm64, run_.chance.OneIn(4)});
   if (run_.chance.OneIn(6)) spec->platforms.push_back({kS390x, run_.chance.OneIn(2)});
+  spec->keep_going = run_.chance.OneIn(4);
   if (run_.chance.OneIn(4)) spec->arch_tag_template.clear();
   if (run_.chance.OneIn(4)) spec->emulation = core::Emulation::kAllow;
   spec->options = run_.chance.OneIn(25) ? "poison" : "sound";
@@ -110,7 +111,8 @@ std::shared_ptr<const core::JobSpec> World::RandomSpec() {
 void World::AddClients() {
   const size_t count = 3 + run_.chance.Below(8);
   for (size_t i = 0; i < count; ++i) {
-    clients_.push_back({absl::StrCat("key-", i), absl::StrCat("hash-", i), RandomSpec(), ""});
+    clients_.push_back(
+        {absl::StrCat("key-", i), absl::StrCat("hash-", i), RandomSpec(), "", "", {}});
     run_.scheduler.After(run_.chance.Between(absl::ZeroDuration(), absl::Minutes(6)),
                          [this, i] { SubmitUntilAcknowledged(i); });
     run_.scheduler.After(run_.chance.Between(absl::Minutes(1), absl::Minutes(11)),
@@ -119,6 +121,8 @@ void World::AddClients() {
       run_.scheduler.After(run_.chance.Between(absl::Seconds(1), absl::Minutes(10)),
                            [this, i] { MaybeCancel(i); });
     }
+    run_.scheduler.After(run_.chance.Between(absl::Minutes(2), absl::Minutes(11)),
+                         [this, i] { MaybeRetry(i); });
   }
 }
 
@@ -139,6 +143,8 @@ void World::Submit(size_t index) {
   event.idempotency_key = client.key;
   event.request_hash = client.request_hash;
   event.spec = client.spec;
+  event.retry_of = client.retry_of;
+  event.reuse = client.reuse;
   now->Submit(std::move(event), [this, index](absl::Status status, const std::string& job_id) {
     if (!status.ok()) return;
     if (!store_.jobs.contains(job_id)) {
@@ -180,6 +186,26 @@ void World::MaybeCancel(size_t index) {
       run_.Violated("the cancellation of ", job_id, " was acknowledged and is not durable");
     }
   });
+}
+
+// Somebody repeats a job that has not ended well, with the images that are there.
+void World::MaybeRetry(size_t index) {
+  const auto ended = store_.jobs.find(clients_[index].acknowledged);
+  if (ended == store_.jobs.end() || !core::IsTerminal(ended->second.state)) return;
+  if (std::holds_alternative<core::JobSucceeded>(ended->second.state) && !run_.chance.OneIn(8)) {
+    return;
+  }
+  ClientJob retry = clients_[index];
+  retry.acknowledged.clear();
+  absl::StrAppend(&retry.key, "-again");
+  retry.retry_of = ended->first;
+  for (const core::Build& build : ended->second.builds) {
+    const auto* succeeded = std::get_if<core::BuildSucceeded>(&build.state);
+    if (succeeded == nullptr) continue;
+    retry.reuse.push_back({build.platform, succeeded->image, ended->first});
+  }
+  clients_.push_back(std::move(retry));
+  SubmitUntilAcknowledged(clients_.size() - 1);
 }
 
 void World::ScheduleFaults() {

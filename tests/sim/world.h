@@ -37,6 +37,8 @@ class World {
     std::string request_hash;
     std::shared_ptr<const core::JobSpec> spec;
     std::string acknowledged;  // The job's id.
+    std::string retry_of;
+    std::vector<core::ReusableImage> reuse;
   };
 
   void AddWorkers();
@@ -47,6 +49,7 @@ class World {
   void Submit(size_t index);
   void SubmitAnotherRequest(size_t index);
   void MaybeCancel(size_t index);
+  void MaybeRetry(size_t index);
   void Fault();
   void WorkerFault(SimWorker& worker);
   void CutOff(SimWorker& worker, bool to_worker, bool to_controller);

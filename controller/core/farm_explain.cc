@@ -1,0 +1,36 @@
+// Why the builds of a job are where they are.
+#include "absl/strings/str_cat.h"
+#include "controller/core/eligibility.h"
+#include "controller/core/farm.h"
+
+namespace manyarch::controller::core {
+
+void Farm::On(const Explain& event) {
+  Explained answer;
+  answer.call = event.call;
+  const auto it = jobs_.find(event.job_id);
+  if (it == jobs_.end()) {
+    answer.status = absl::NotFoundError(absl::StrCat("there is no live job ", event.job_id));
+    Emit(std::move(answer));
+    return;
+  }
+  const Job& job = it->second;
+  for (size_t b = 0; b < job.builds.size(); ++b) {
+    const Build& build = job.builds[b];
+    BuildExplanation one;
+    one.platform = build.platform;
+    if (const auto* waiting = std::get_if<BuildWaiting>(&build.state)) {
+      one.summary = waiting->reason;
+      if (waiting->not_before > now_.steady) {
+        absl::StrAppend(
+            &one.summary, "; next try in ",
+            absl::FormatDuration(absl::Ceil(waiting->not_before - now_.steady, absl::Seconds(1))));
+      }
+      one.workers = ExplainWorkers(pool_, NeedOf(job, b), WorkersTried(build));
+    }
+    answer.builds.push_back(std::move(one));
+  }
+  Emit(std::move(answer));
+}
+
+}  // namespace manyarch::controller::core
