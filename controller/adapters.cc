@@ -64,7 +64,9 @@ rpc::CallPort::Reply Calls::PostAndWait(E event, absl::Time deadline) {
       absl::DeadlineExceededError(
           "the controller did not answer in time; the outcome is not known. Ask again: the same "
           "request is never carried out twice"),
-      "", false};
+      "",
+      false,
+      {}};
 }
 
 rpc::CallPort::Reply Calls::Call(core::Submit event, absl::Time deadline) {
@@ -75,16 +77,26 @@ rpc::CallPort::Reply Calls::Call(core::Cancel event, absl::Time deadline) {
   return PostAndWait(std::move(event), deadline);
 }
 
+rpc::CallPort::Reply Calls::Call(core::Explain event, absl::Time deadline) {
+  return PostAndWait(std::move(event), deadline);
+}
+
 rpc::CallPort::Reply Calls::Call(core::SetAdmission event, absl::Time deadline) {
   return PostAndWait(std::move(event), deadline);
 }
 
-void Calls::Answer(const core::Answer& answer) {
+void Calls::Settle(core::CallId call, Reply reply) {
   absl::MutexLock lock(&mutex_);
-  const auto it = waiting_.find(answer.call);
-  if (it != waiting_.end()) {
-    it->second->reply = Reply{answer.status, answer.job_id, answer.existed};
-  }
+  const auto it = waiting_.find(call);
+  if (it != waiting_.end()) it->second->reply = std::move(reply);
+}
+
+void Calls::Answer(const core::Answer& answer) {
+  Settle(answer.call, {answer.status, answer.job_id, answer.existed, {}});
+}
+
+void Calls::Answer(const core::Explained& answer) {
+  Settle(answer.call, {answer.status, "", false, answer.builds});
 }
 
 absl::StatusOr<v1::Job> JobReader::Get(absl::string_view id_or_prefix) {
@@ -172,6 +184,7 @@ void LoopAdapter::CarryOut(const core::Effect& effect) {
   struct Visitor {
     LoopAdapter* self;
     void operator()(const core::Answer& e) { self->calls_->Answer(e); }
+    void operator()(const core::Explained& e) { self->calls_->Answer(e); }
     void operator()(const core::SendHelloAnswer& e) { self->sessions_->CarryOut(e); }
     void operator()(const core::SendOffer& e) { self->sessions_->CarryOut(e); }
     void operator()(const core::SendAbandon& e) { self->sessions_->CarryOut(e); }

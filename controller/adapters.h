@@ -40,13 +40,16 @@ class Calls : public rpc::CallPort {
   explicit Calls(rpc::EventPort* events) : events_(events) {}
   Reply Call(core::Submit event, absl::Time deadline) override;
   Reply Call(core::Cancel event, absl::Time deadline) override;
+  Reply Call(core::Explain event, absl::Time deadline) override;
   Reply Call(core::SetAdmission event, absl::Time deadline) override;
   void Answer(const core::Answer& answer);
+  void Answer(const core::Explained& answer);
 
  private:
   struct Waiting {
     std::optional<Reply> reply;
   };
+  void Settle(core::CallId call, Reply reply);
   template <typename E>
   Reply PostAndWait(E event, absl::Time deadline);
 
@@ -103,6 +106,12 @@ class LogAccess : public rpc::LogPort {
   absl::StatusOr<std::string> Read(const std::string& attempt_id, int64_t offset,
                                    size_t limit) override {
     return logs_->Read(attempt_id, offset, limit);
+  }
+  absl::StatusOr<int64_t> OffsetOfTail(const std::string& attempt_id, int64_t lines) override {
+    return logs_->OffsetOfTail(attempt_id, lines);
+  }
+  absl::StatusOr<int64_t> OffsetSince(const std::string& attempt_id, absl::Time since) override {
+    return logs_->OffsetSince(attempt_id, since);
   }
   void AwaitMore(const std::string& attempt_id, int64_t offset, absl::Time deadline) override {
     logs_->AwaitMore(attempt_id, offset, deadline);

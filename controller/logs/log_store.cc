@@ -12,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "common/base/status_macros.h"
 #include "common/os/disk.h"
+#include "controller/logs/time_index.h"
 
 namespace manyarch::controller {
 
@@ -26,15 +27,19 @@ struct LogStore::Log {
   ~Log() {
     if (fd >= 0) ::close(fd);
   }
-  std::string path;
+  explicit Log(const std::string& file) : path(file), times(LogStore::TimesOf(file)) {}
+  const std::string path;
   absl::Mutex mutex;
+  TimeIndex times ABSL_GUARDED_BY(mutex);
   int fd ABSL_GUARDED_BY(mutex) = -1;
   int64_t size ABSL_GUARDED_BY(mutex) = 0;
   int64_t durable ABSL_GUARDED_BY(mutex) = 0;
 };
 
-LogStore::LogStore(std::string directory, OnDurable on_durable)
-    : directory_(std::move(directory)), on_durable_(std::move(on_durable)) {
+LogStore::LogStore(std::string directory, OnDurable on_durable, std::function<absl::Time()> clock)
+    : directory_(std::move(directory)),
+      on_durable_(std::move(on_durable)),
+      clock_(std::move(clock)) {
   syncer_ = std::thread([this] { RunSyncer(); });
 }
 
@@ -55,6 +60,10 @@ absl::StatusOr<std::string> LogStore::PathOf(const std::string& attempt_id) cons
                       ".log");
 }
 
+std::string LogStore::TimesOf(const std::string& path) {
+  return path.substr(0, path.rfind('.')) + ".times";
+}
+
 absl::StatusOr<std::shared_ptr<LogStore::Log>> LogStore::Find(const std::string& attempt_id,
                                                               bool create) {
   MA_ASSIGN_OR_RETURN(const std::string path, PathOf(attempt_id));
@@ -66,10 +75,9 @@ absl::StatusOr<std::shared_ptr<LogStore::Log>> LogStore::Find(const std::string&
     if (errno == ENOENT && !create) return std::shared_ptr<Log>();
     return StateFileError("opening the log", path);
   }
-  auto log = std::make_shared<Log>();
+  auto log = std::make_shared<Log>(path);
   {
     absl::MutexLock log_lock(&log->mutex);
-    log->path = path;
     log->fd = fd;
     struct stat info {};
     if (::fstat(fd, &info) != 0) return StateFileError("looking at the log", path);
@@ -101,6 +109,7 @@ absl::StatusOr<int64_t> LogStore::Append(const std::string& attempt_id, int64_t 
     if (known < static_cast<int64_t>(data.size())) {
       absl::string_view fresh = data.substr(static_cast<size_t>(known));
       int64_t at = log->size;
+      if (!fresh.empty()) log->times.Note(clock_(), at);
       while (!fresh.empty()) {
         const ssize_t written = ::pwrite(log->fd, fresh.data(), fresh.size(), at);
         if (written < 0 && errno == EINTR) continue;

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 
 namespace manyarch::controller {
@@ -25,8 +26,10 @@ class LogStore {
   // Called on the syncing thread: `size` bytes of the attempt's log are durable.
   using OnDurable = std::function<void(const std::string& attempt_id, int64_t size)>;
 
-  // `directory` must exist.
-  LogStore(std::string directory, OnDurable on_durable);
+  // `directory` must exist. `clock` tells when pieces arrive.
+  LogStore(
+      std::string directory, OnDurable on_durable,
+      std::function<absl::Time()> clock = [] { return absl::Now(); });
   ~LogStore();
   LogStore(const LogStore&) = delete;
   LogStore& operator=(const LogStore&) = delete;
@@ -40,11 +43,18 @@ class LogStore {
   absl::Status Sync(const std::string& attempt_id);
   // At most `limit` bytes; empty at the present end, and where there is no such log.
   absl::StatusOr<std::string> Read(const std::string& attempt_id, int64_t offset, size_t limit);
+  // Where the last `lines` lines begin, as the log is now.
+  absl::StatusOr<int64_t> OffsetOfTail(const std::string& attempt_id, int64_t lines);
+  // Where the line begins that was the first to get something in the second of `since` or later;
+  // the end where none has.
+  absl::StatusOr<int64_t> OffsetSince(const std::string& attempt_id, absl::Time since);
   // Returns when the log is longer than `offset`, at the latest at the deadline.
   void AwaitMore(const std::string& attempt_id, int64_t offset, absl::Time deadline);
 
  private:
   struct Log;
+  // Of the file that has the times of the log at `path`.
+  static std::string TimesOf(const std::string& path);
   absl::StatusOr<std::string> PathOf(const std::string& attempt_id) const;
   absl::StatusOr<std::shared_ptr<Log>> Find(const std::string& attempt_id, bool create);
   absl::Status SyncLog(const std::string& attempt_id, Log& log, int64_t* durable);
@@ -52,6 +62,7 @@ class LogStore {
 
   const std::string directory_;
   const OnDurable on_durable_;
+  const std::function<absl::Time()> clock_;
 
   absl::Mutex mutex_;
   absl::flat_hash_map<std::string, std::shared_ptr<Log>> open_ ABSL_GUARDED_BY(mutex_);

@@ -6,9 +6,12 @@
 #include "absl/time/clock.h"
 #include "common/base/ids.h"
 #include "common/base/status_macros.h"
+#include "controller/rpc/explanation.h"
+#include "controller/rpc/retry.h"
 #include "controller/rpc/status.h"
 #include "controller/rpc/submission.h"
 #include "controller/wire/convert.h"
+#include "controller/wire/times.h"
 
 namespace manyarch::controller::rpc {
 
@@ -83,6 +86,7 @@ absl::Status FarmService::CheckLoopback(const v1::JobSpec& spec, const core::Job
 }
 
 absl::StatusOr<v1::SubmitResponse> FarmService::TrySubmit(const v1::SubmitRequest& request,
+                                                          const Repeated& repeated,
                                                           absl::Time deadline) {
   if (stopping_) return Stopping();
   MA_ASSIGN_OR_RETURN(v1::JobSpec spec, CheckSubmission(request));
@@ -108,6 +112,8 @@ absl::StatusOr<v1::SubmitResponse> FarmService::TrySubmit(const v1::SubmitReques
   event.idempotency_key = request.idempotency_key();
   event.request_hash = request.request_hash();
   event.spec = std::move(core_spec);
+  event.retry_of = repeated.job_id;
+  event.reuse = repeated.reuse;
   const CallPort::Reply reply = calls_->Call(std::move(event), deadline);
   MA_RETURN_IF_ERROR(reply.status);
   MA_ASSIGN_OR_RETURN(*response.mutable_job(), jobs_->Get(reply.job_id));
@@ -117,9 +123,49 @@ absl::StatusOr<v1::SubmitResponse> FarmService::TrySubmit(const v1::SubmitReques
 
 grpc::Status FarmService::Submit(grpc::ServerContext* context, const v1::SubmitRequest* request,
                                  v1::SubmitResponse* response) {
-  absl::StatusOr<v1::SubmitResponse> result = TrySubmit(*request, DeadlineOf(*context));
+  absl::StatusOr<v1::SubmitResponse> result = TrySubmit(*request, {}, DeadlineOf(*context));
   if (!result.ok()) return ToGrpc(result.status());
   *response = *std::move(result);
+  return grpc::Status::OK;
+}
+
+absl::StatusOr<v1::SubmitResponse> FarmService::TryRetry(const v1::RetryJobRequest& request,
+                                                         absl::Time deadline) {
+  MA_ASSIGN_OR_RETURN(const v1::Job job, jobs_->Get(request.job_id()));
+  MA_ASSIGN_OR_RETURN(Retry retry, RetryOf(job, request));
+  auto response = TrySubmit(retry.request, {job.id(), std::move(retry.reuse)}, deadline);
+  // Here nobody can send what is missing.
+  if (absl::IsFailedPrecondition(response.status()) &&
+      !content_->CheckTree(job.spec().context_root()).ok()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the files that job ", job.id(), " was built from are no longer on the controller (",
+        response.status().message(), "): submit it again with `manyarch build`"));
+  }
+  return response;
+}
+
+grpc::Status FarmService::RetryJob(grpc::ServerContext* context, const v1::RetryJobRequest* request,
+                                   v1::SubmitResponse* response) {
+  absl::StatusOr<v1::SubmitResponse> result = TryRetry(*request, DeadlineOf(*context));
+  if (!result.ok()) return ToGrpc(result.status());
+  *response = *std::move(result);
+  return grpc::Status::OK;
+}
+
+grpc::Status FarmService::ExplainJob(grpc::ServerContext* context,
+                                     const v1::ExplainJobRequest* request,
+                                     v1::ExplainJobResponse* response) {
+  absl::StatusOr<v1::Job> job = jobs_->Get(request->job_id());
+  if (!job.ok()) return ToGrpc(job.status());
+  CallPort::Reply reply;
+  if (!IsTerminal(*job)) {
+    reply = calls_->Call(core::Explain{0, job->id()}, DeadlineOf(*context));
+    // It has ended meanwhile.
+    if (!reply.status.ok() && !absl::IsNotFound(reply.status)) return ToGrpc(reply.status);
+    job = jobs_->Get(job->id());
+    if (!job.ok()) return ToGrpc(job.status());
+  }
+  *response = ExplanationOf(*std::move(job), reply.builds);
   return grpc::Status::OK;
 }
 
@@ -176,11 +222,37 @@ absl::StatusOr<bool> FarmService::IsFinished(const std::string& attempt_id, int6
   return absl::NotFoundError(absl::StrCat("there is no attempt '", attempt_id, "'"));
 }
 
+absl::StatusOr<int64_t> FarmService::StartOf(const v1::ReadLogRequest& request) {
+  if (request.offset() < 0) {
+    return absl::InvalidArgumentError("the offset of a log cannot be negative");
+  }
+  if (request.has_tail_lines() && request.tail_lines() < 0) {
+    return absl::InvalidArgumentError("the lines before the end of a log cannot be negative");
+  }
+  int64_t start = request.offset();
+  const std::string& id = request.attempt_id();
+  if (request.has_tail_lines()) {
+    MA_ASSIGN_OR_RETURN(start, logs_->OffsetOfTail(id, request.tail_lines()));
+  }
+  if (request.has_since()) {
+    MA_ASSIGN_OR_RETURN(const int64_t since,
+                        logs_->OffsetSince(id, wire::FromProto(request.since())));
+    // The later of the two where both are given.
+    start = request.has_tail_lines() ? std::max(start, since) : since;
+  }
+  return start;
+}
+
 grpc::Status FarmService::ReadLog(grpc::ServerContext* context, const v1::ReadLogRequest* request,
                                   grpc::ServerWriter<v1::ReadLogResponse>* writer) {
-  int64_t offset = request->offset();
-  if (offset < 0) {
-    return ToGrpc(absl::InvalidArgumentError("the offset of a log cannot be negative"));
+  const absl::StatusOr<int64_t> start = StartOf(*request);
+  if (!start.ok()) return ToGrpc(start.status());
+  int64_t offset = *start;
+  // Says where it starts, so that a reader that is cut off before the first bytes can go on there.
+  if (request->has_tail_lines() || request->has_since()) {
+    v1::ReadLogResponse here;
+    here.set_offset(offset);
+    if (!writer->Write(here)) return grpc::Status::CANCELLED;
   }
   absl::Time last_news = absl::Now();
   while (!context->IsCancelled()) {

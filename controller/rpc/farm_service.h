@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <string>
+#include <vector>
 
 #include "controller/rpc/ports.h"
 #include "manyarch/v1/farm.grpc.pb.h"
@@ -20,6 +21,10 @@ class FarmService : public v1::Farm::Service {
 
   grpc::Status Submit(grpc::ServerContext* context, const v1::SubmitRequest* request,
                       v1::SubmitResponse* response) override;
+  grpc::Status RetryJob(grpc::ServerContext* context, const v1::RetryJobRequest* request,
+                        v1::SubmitResponse* response) override;
+  grpc::Status ExplainJob(grpc::ServerContext* context, const v1::ExplainJobRequest* request,
+                          v1::ExplainJobResponse* response) override;
   grpc::Status GetJob(grpc::ServerContext* context, const v1::GetJobRequest* request,
                       v1::GetJobResponse* response) override;
   grpc::Status ListJobs(grpc::ServerContext* context, const v1::ListJobsRequest* request,
@@ -39,8 +44,16 @@ class FarmService : public v1::Farm::Service {
                        v1::GetInfoResponse* response) override;
 
  private:
+  // What a submission repeats.
+  struct Repeated {
+    std::string job_id;  // Empty: nothing.
+    std::vector<core::ReusableImage> reuse;
+  };
   absl::StatusOr<v1::SubmitResponse> TrySubmit(const v1::SubmitRequest& request,
-                                               absl::Time deadline);
+                                               const Repeated& repeated, absl::Time deadline);
+  absl::StatusOr<v1::SubmitResponse> TryRetry(const v1::RetryJobRequest& request,
+                                              absl::Time deadline);
+  absl::StatusOr<int64_t> StartOf(const v1::ReadLogRequest& request);
   absl::Status CheckLoopback(const v1::JobSpec& spec, const core::JobSpec& core_spec);
   absl::StatusOr<bool> IsFinished(const std::string& attempt_id, int64_t* log_size);
 

@@ -12,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/base/digest.h"
+#include "controller/core/effects.h"
 #include "controller/core/events.h"
 #include "manyarch/v1/farm.pb.h"
 #include "manyarch/v1/types.pb.h"
@@ -38,11 +39,13 @@ class CallPort {
     absl::Status status;
     std::string job_id;
     bool existed = false;
+    std::vector<core::BuildExplanation> builds;  // Of Explain.
   };
   // Posts `event` under a fresh call id and waits for its answer. DEADLINE_EXCEEDED: the outcome is
   // unknown, and asking again is safe.
   virtual Reply Call(core::Submit event, absl::Time deadline) = 0;
   virtual Reply Call(core::Cancel event, absl::Time deadline) = 0;
+  virtual Reply Call(core::Explain event, absl::Time deadline) = 0;
   // The reply's job_id is the worker's id.
   virtual Reply Call(core::SetAdmission event, absl::Time deadline) = 0;
 };
@@ -74,6 +77,10 @@ class LogPort {
   // At most `limit` bytes from `offset`; empty at the present end.
   virtual absl::StatusOr<std::string> Read(const std::string& attempt_id, int64_t offset,
                                            size_t limit) = 0;
+  // Where the last `lines` lines begin.
+  virtual absl::StatusOr<int64_t> OffsetOfTail(const std::string& attempt_id, int64_t lines) = 0;
+  // Where that begins which arrived at `since` or later.
+  virtual absl::StatusOr<int64_t> OffsetSince(const std::string& attempt_id, absl::Time since) = 0;
   // Waits until there is more than `offset`, or the deadline.
   virtual void AwaitMore(const std::string& attempt_id, int64_t offset, absl::Time deadline) = 0;
 };

@@ -69,6 +69,12 @@ absl::Status CheckPlatforms(v1::JobSpec& spec) {
     }
     *request.mutable_platform() = wire::ToProto(platform);
   }
+  const auto is_optional = [](const v1::PlatformRequest& request) { return request.optional(); };
+  if (std::all_of(spec.platforms().begin(), spec.platforms().end(), is_optional)) {
+    return Invalid(
+        "every platform of the job is optional: at least one must be required, for a list without "
+        "images is none");
+  }
   // Old clients take the first entry that they can read as theirs: amd64 comes first.
   std::stable_sort(spec.mutable_platforms()->begin(), spec.mutable_platforms()->end(),
                    [](const v1::PlatformRequest& a, const v1::PlatformRequest& b) {

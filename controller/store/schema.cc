@@ -9,7 +9,7 @@ namespace manyarch::controller {
 namespace {
 
 // Entry n brings version n to version n + 1. Entries are never changed once released, only added.
-constexpr std::array<const char*, 1> kMigrations = {
+constexpr std::array<const char*, 2> kMigrations = {
     R"sql(
       CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
       INSERT INTO meta VALUES ('epoch', 0);
@@ -30,6 +30,11 @@ constexpr std::array<const char*, 1> kMigrations = {
         generation INTEGER NOT NULL,
         job_id TEXT NOT NULL
       ) WITHOUT ROWID;
+    )sql",
+    // NULL in jobs that were there before: for those a query looks into the body.
+    R"sql(
+      ALTER TABLE jobs ADD COLUMN submitted_at INTEGER;
+      ALTER TABLE jobs ADD COLUMN tags TEXT;
     )sql",
 };
 

@@ -6,6 +6,7 @@
 
 #include "SQLiteCpp/SQLiteCpp.h"
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/base/status_macros.h"
@@ -13,6 +14,7 @@
 #include "controller/store/schema.h"
 #include "controller/store/store.h"
 #include "controller/wire/convert.h"
+#include "controller/wire/times.h"
 
 namespace manyarch::controller {
 
@@ -90,6 +92,19 @@ absl::StatusOr<v1::Job> JobOf(SQLite::Statement& row) {
   return job;
 }
 
+// What the columns cannot tell of jobs from before there were some.
+bool IsWanted(const v1::ListJobsRequest& request, const v1::Job& job) {
+  const auto has_tag = [&](const std::string& tag) {
+    return absl::StrContains(tag, request.tag());
+  };
+  if (!request.tag().empty() &&
+      std::none_of(job.spec().tags().begin(), job.spec().tags().end(), has_tag)) {
+    return false;
+  }
+  return !request.has_submitted_after() ||
+         wire::FromProto(job.submitted_at()) > wire::FromProto(request.submitted_after());
+}
+
 class SqliteStore : public Store {
  public:
   explicit SqliteStore(const std::string& path)
@@ -107,8 +122,9 @@ class SqliteStore : public Store {
     insert_job_ =
         std::make_unique<SQLite::Statement>(writer_,
                                             "INSERT INTO jobs (generation, id, idempotency_key, "
-                                            "request_hash, project, state, spec, body) "
-                                            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+                                            "request_hash, project, state, spec, body, "
+                                            "submitted_at, tags) "
+                                            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     update_job_ = std::make_unique<SQLite::Statement>(
         writer_, "UPDATE jobs SET state = ?, body = ? WHERE generation = ?");
     upsert_worker_ =
@@ -227,15 +243,27 @@ class SqliteStore : public Store {
         for (const int state : request.states()) absl::StrAppend(&sql, ",", state);
         absl::StrAppend(&sql, ")");
       }
-      absl::StrAppend(&sql, " ORDER BY generation DESC LIMIT ?");
+      if (!request.project().empty()) absl::StrAppend(&sql, " AND project = :project");
+      if (!request.tag().empty()) {
+        absl::StrAppend(&sql, " AND (tags IS NULL OR instr(tags, :tag) > 0)");
+      }
+      if (request.has_submitted_after()) {
+        absl::StrAppend(&sql, " AND (submitted_at IS NULL OR submitted_at > :after)");
+      }
+      absl::StrAppend(&sql, " ORDER BY generation DESC");
       SQLite::Statement query(*reader_, sql);
       query.bind(1, request.before_generation() > 0 ? request.before_generation() : INT64_MAX);
-      query.bind(2,
-                 request.limit() > 0 ? std::min(request.limit(), kMostListed) : kListedByDefault);
+      if (!request.project().empty()) query.bind(":project", request.project());
+      if (!request.tag().empty()) query.bind(":tag", request.tag());
+      if (request.has_submitted_after()) {
+        query.bind(":after", absl::ToUnixMicros(wire::FromProto(request.submitted_after())));
+      }
+      const auto limit = static_cast<size_t>(
+          request.limit() > 0 ? std::min(request.limit(), kMostListed) : kListedByDefault);
       std::vector<v1::Job> jobs;
-      while (query.executeStep()) {
+      while (jobs.size() < limit && query.executeStep()) {
         MA_ASSIGN_OR_RETURN(v1::Job job, JobOf(query));
-        jobs.push_back(std::move(job));
+        if (IsWanted(request, job)) jobs.push_back(std::move(job));
       }
       return jobs;
     });
@@ -273,6 +301,10 @@ class SqliteStore : public Store {
     insert_job_->bind(6, static_cast<int>(stored.job().state()));
     BindBlob(*insert_job_, 7, wire::ToProto(*job.spec).SerializeAsString());
     BindBlob(*insert_job_, 8, body);
+    insert_job_->bind(9, absl::ToUnixMicros(job.submitted_at));
+    std::string tags;
+    for (const core::TagRef& tag : job.spec->tags) absl::StrAppend(&tags, tag.ToString(), "\n");
+    insert_job_->bind(10, tags);
     insert_job_->exec();
   }
 

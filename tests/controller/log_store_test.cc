@@ -1,6 +1,8 @@
 // Attempt logs: contiguous whatever is sent, durable before acknowledged.
 #include "controller/logs/log_store.h"
 
+#include <unistd.h>
+
 #include <map>
 #include <thread>
 
@@ -86,6 +88,69 @@ TEST_F(LogStoreTest, ManyLogsMoreThanFilesCanBeOpen) {
   for (int i = 0; i < 1500; ++i) {
     EXPECT_EQ(*logs->Read(absl::StrCat("j1-amd64-", i), 0, 10), absl::StrCat(i));
   }
+}
+
+TEST(LogStore, TheLastLinesAreFoundFromTheEnd) {
+  TempDir dir = *TempDir::Make();
+  LogStore logs(dir.path(), [](const std::string&, int64_t) {});
+  ASSERT_TRUE(logs.Append("j1-amd64-1", 0, "one\ntwo\nthree\n").ok());
+  EXPECT_EQ(*logs.OffsetOfTail("j1-amd64-1", 0), 14);
+  EXPECT_EQ(*logs.OffsetOfTail("j1-amd64-1", 1), 8);
+  EXPECT_EQ(*logs.OffsetOfTail("j1-amd64-1", 2), 4);
+  EXPECT_EQ(*logs.OffsetOfTail("j1-amd64-1", 3), 0);
+  EXPECT_EQ(*logs.OffsetOfTail("j1-amd64-1", 99), 0);
+  EXPECT_EQ(*logs.OffsetOfTail("j1-arm64-1", 9), 0);
+  // A line that is not finished is one; lines may be longer than a block.
+  ASSERT_TRUE(logs.Append("j1-amd64-1", 14, std::string(200'000, 'x')).ok());
+  EXPECT_EQ(*logs.OffsetOfTail("j1-amd64-1", 1), 14);
+  EXPECT_EQ(*logs.OffsetOfTail("j1-amd64-1", 2), 8);
+}
+
+TEST(LogStore, TimesOfArrivalAreKeptToTheSecondAndOverRestarts) {
+  TempDir dir = *TempDir::Make();
+  const absl::Time start = absl::FromUnixSeconds(1'700'000'000);
+  absl::Time now = start;
+  const auto at = [&](int seconds) { return start + absl::Seconds(seconds); };
+  const std::string id = "j1-amd64-1";
+  {
+    LogStore logs(
+        dir.path(), [](const std::string&, int64_t) {}, [&] { return now; });
+    ASSERT_TRUE(logs.Append(id, 0, "one\ntw").ok());
+    now = at(5);
+    ASSERT_TRUE(logs.Append(id, 6, "o\nthree\n").ok());
+  }
+  LogStore logs(
+      dir.path(), [](const std::string&, int64_t) {}, [&] { return now; });
+  ASSERT_TRUE(logs.Append(id, 14, "four\n").ok());
+  now = at(9);
+  ASSERT_TRUE(logs.Append(id, 19, "five\n").ok());
+  EXPECT_EQ(*logs.OffsetSince(id, at(-100)), 0);
+  EXPECT_EQ(*logs.OffsetSince(id, at(0)), 0);
+  EXPECT_EQ(*logs.OffsetSince(id, at(1)), 4) << "the line that was finished then";
+  EXPECT_EQ(*logs.OffsetSince(id, at(5)), 4);
+  EXPECT_EQ(*logs.OffsetSince(id, at(6)), 19);
+  EXPECT_EQ(*logs.OffsetSince(id, at(10)), 24);
+  EXPECT_EQ(*logs.OffsetSince("j1-arm64-1", at(0)), 0);
+}
+
+TEST(LogStore, TimesOfBytesThatACrashHasTakenAreForgotten) {
+  TempDir dir = *TempDir::Make();
+  absl::Time now = absl::FromUnixSeconds(1'700'000'000);
+  const absl::Time start = now;
+  const std::string id = "j1-amd64-1";
+  {
+    LogStore logs(
+        dir.path(), [](const std::string&, int64_t) {}, [&] { return now; });
+    ASSERT_TRUE(logs.Append(id, 0, "one\n").ok());
+    now += absl::Seconds(5);
+    ASSERT_TRUE(logs.Append(id, 4, "lost\n").ok());
+  }
+  ASSERT_EQ(::truncate((dir.path() + "/j1/j1-amd64-1.log").c_str(), 4), 0);
+  LogStore logs(
+      dir.path(), [](const std::string&, int64_t) {}, [&] { return now; });
+  now += absl::Seconds(5);
+  ASSERT_TRUE(logs.Append(id, 4, "two\n").ok());
+  EXPECT_EQ(*logs.OffsetSince(id, start + absl::Seconds(1)), 4);
 }
 
 }  // namespace

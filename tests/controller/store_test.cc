@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <functional>
 
 #include "SQLiteCpp/SQLiteCpp.h"
 #include "absl/strings/str_cat.h"
@@ -187,6 +188,84 @@ TEST_F(StoreTest, ANewerSchemaIsRefusedWithASentence) {
 TEST_F(StoreTest, AFileThatIsNoDatabaseIsRefusedWithASentence) {
   ASSERT_TRUE(WriteFileAtomic(path(), std::string(5000, 'x')).ok());
   EXPECT_THAT(OpenSqliteStore(path()).status().message(), HasSubstr("opening the store"));
+}
+
+TEST_F(StoreTest, ARetryAndTheTimesOfItsAttemptsSurviveARestart) {
+  FarmRig rig;
+  rig.Join("w", 1, {"linux/amd64", "linux/arm64*"}, 4);
+  auto spec = FarmRig::Spec({"linux/amd64", "linux/arm64"});
+  spec->keep_going = true;
+  rig.Submit("j1", spec);
+  rig.Build(1, "j1-amd64-1");
+  rig.Accept(1, "j1-arm64-1");
+  rig.Fail(1, "j1-arm64-1", core::FailureClass::kUser);
+  rig.Retry("j2", rig.job("j1"));
+  rig.Accept(1, "j2-arm64-1");
+  rig.Pass(absl::Seconds(3), {1});
+  rig.Do(core::AttemptProgressed{1, "j2-arm64-1", core::Phase::kBuilding});
+  ASSERT_TRUE(CommitAll(*Open(), rig.farm()).ok());
+
+  const absl::StatusOr<core::FarmState> state = Open()->Load();
+  ASSERT_TRUE(state.ok()) << state.status();
+  ASSERT_EQ(state->jobs.size(), 1U);
+  const core::Job& job = state->jobs[0];
+  EXPECT_EQ(job.retry_of, "j1");
+  EXPECT_TRUE(job.spec->keep_going);
+  const auto* reusing = std::get_if<core::BuildReusing>(&job.builds[0].state);
+  ASSERT_NE(reusing, nullptr);
+  EXPECT_EQ(reusing->image.digest, "sha256:j1-amd64-1");
+  EXPECT_EQ(job.builds[0].reused_from, "j1");
+  const core::Attempt& attempt = job.builds[1].attempts.at(0);
+  EXPECT_EQ(attempt.building_at - attempt.accepted_at, absl::Seconds(3));
+  EXPECT_EQ(attempt.pushing_at, absl::InfinitePast());
+}
+
+TEST_F(StoreTest, JobsAreFoundByTagProjectAndTime) {
+  FarmRig rig;
+  const auto submit = [&](const std::string& id, const std::string& tag, const char* project) {
+    auto spec = FarmRig::Spec({"linux/amd64"}, tag);
+    spec->project = project;
+    rig.Submit(id, spec);
+    rig.Pass(absl::Minutes(1));
+  };
+  submit("j1", "v1", "red");
+  submit("j2", "v2", "blue");
+  submit("j3", "v1", "blue");
+  const auto store = Open();
+  ASSERT_TRUE(CommitAll(*store, rig.farm()).ok());
+  {
+    // As a store of the first version has left it.
+    SQLite::Database old(path(), SQLite::OPEN_READWRITE);
+    old.exec("UPDATE jobs SET submitted_at = NULL, tags = NULL WHERE id = 'j1'");
+  }
+  const auto found = [&](const std::function<void(v1::ListJobsRequest&)>& ask) {
+    v1::ListJobsRequest request;
+    ask(request);
+    std::vector<std::string> ids;
+    const auto jobs = store->ListJobs(request);
+    EXPECT_TRUE(jobs.ok()) << jobs.status();
+    if (jobs.ok()) {
+      for (const v1::Job& job : *jobs) ids.push_back(job.id());
+    }
+    return ids;
+  };
+  EXPECT_THAT(found([](auto& r) { r.set_tag("app:v1"); }), ElementsAre("j3", "j1"));
+  EXPECT_THAT(found([](auto& r) { r.set_project("blue"); }), ElementsAre("j3", "j2"));
+  EXPECT_THAT(found([](auto& r) {
+                r.set_tag("v1");
+                r.set_project("red");
+              }),
+              ElementsAre("j1"));
+  EXPECT_THAT(found([](auto& r) {
+                r.set_tag("v1");
+                r.set_limit(1);
+              }),
+              ElementsAre("j3"));
+  const int64_t first = absl::ToUnixSeconds(rig.job("j1").submitted_at);
+  EXPECT_THAT(found([&](auto& r) { r.mutable_submitted_after()->set_seconds(first); }),
+              ElementsAre("j3", "j2"));
+  EXPECT_THAT(found([&](auto& r) { r.mutable_submitted_after()->set_seconds(first - 1); }),
+              ElementsAre("j3", "j2", "j1"));
 }
 
 }  // namespace

@@ -86,7 +86,7 @@ core::Submit SubmitOf(const std::string& id) {
   auto spec = std::make_shared<core::JobSpec>();
   spec->tags = {{"reg/app", "v1"}};
   spec->platforms = {{Platform{"linux", "amd64", ""}, false}};
-  return {1, id, "key-" + id, "hash", spec};
+  return {1, id, "key-" + id, "hash", spec, "", {}};
 }
 
 core::ListBuilder NoLists() {

@@ -1,0 +1,82 @@
+#include "controller/rpc/explanation.h"
+
+#include "absl/strings/str_cat.h"
+#include "controller/wire/convert.h"
+
+namespace manyarch::controller::rpc {
+
+namespace {
+
+const v1::Attempt* LastAttempt(const v1::Build& build) {
+  return build.attempts().empty() ? nullptr : &*build.attempts().rbegin();
+}
+
+std::string WhatRuns(const v1::Attempt& attempt) {
+  const std::string where =
+      absl::StrCat(" on ", attempt.worker_name(), attempt.emulated() ? ", emulated" : "",
+                   " (attempt ", attempt.number(), ")");
+  switch (attempt.state()) {
+    case v1::ATTEMPT_STATE_OFFERED:
+      return absl::StrCat("offered to ", attempt.worker_name(), ", which has not answered yet");
+    case v1::ATTEMPT_STATE_ACCEPTED:
+      return "taken" + where;
+    case v1::ATTEMPT_STATE_FETCHING:
+      return "fetching the context" + where;
+    case v1::ATTEMPT_STATE_BUILDING:
+      return "building" + where;
+    case v1::ATTEMPT_STATE_PUSHING:
+      return "pushing" + where;
+    case v1::ATTEMPT_STATE_VERIFYING:
+      return "pushed; its image is being checked in the registry";
+    default:
+      return "running" + where;
+  }
+}
+
+std::string SummaryOf(const v1::Build& build) {
+  const v1::Attempt* last = LastAttempt(build);
+  switch (build.state()) {
+    case v1::BUILD_STATE_WAITING:
+      return build.waiting_reason();
+    case v1::BUILD_STATE_RUNNING:
+      return last == nullptr ? "running" : WhatRuns(*last);
+    case v1::BUILD_STATE_SUCCEEDED:
+      if (!build.reused_from().empty()) {
+        return absl::StrCat("succeeded: the image of job ", build.reused_from(), " is used again");
+      }
+      return last == nullptr ? "succeeded" : absl::StrCat("succeeded on ", last->worker_name());
+    case v1::BUILD_STATE_FAILED:
+      return absl::StrCat("failed: ", build.failure().message());
+    case v1::BUILD_STATE_CANCELLED:
+      return absl::StrCat("cancelled: ", build.failure().message());
+    default:
+      return "unknown";
+  }
+}
+
+}  // namespace
+
+v1::ExplainJobResponse ExplanationOf(v1::Job job,
+                                     const std::vector<core::BuildExplanation>& waiting) {
+  v1::ExplainJobResponse response;
+  for (const v1::Build& build : job.builds()) {
+    v1::BuildExplanation& one = *response.add_builds();
+    *one.mutable_platform() = build.platform();
+    one.set_summary(SummaryOf(build));
+    for (const core::BuildExplanation& known : waiting) {
+      if (known.summary.empty() || known.platform != wire::FromProto(build.platform())) continue;
+      one.set_summary(known.summary);
+      for (const core::WorkerEligibility& worker : known.workers) {
+        v1::WorkerExplanation& to = *one.add_workers();
+        to.set_worker_id(worker.worker_id);
+        to.set_worker_name(worker.worker_name);
+        to.set_eligible(worker.eligible);
+        to.set_reason(worker.reason);
+      }
+    }
+  }
+  *response.mutable_job() = std::move(job);
+  return response;
+}
+
+}  // namespace manyarch::controller::rpc

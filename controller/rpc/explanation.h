@@ -1,0 +1,16 @@
+// Why the builds of a job are where they are, in words.
+#pragma once
+
+#include <vector>
+
+#include "controller/core/effects.h"
+#include "manyarch/v1/farm.pb.h"
+#include "manyarch/v1/types.pb.h"
+
+namespace manyarch::controller::rpc {
+
+// `waiting` is what the core knows of a job that lives; empty where it has ended.
+v1::ExplainJobResponse ExplanationOf(v1::Job job,
+                                     const std::vector<core::BuildExplanation>& waiting);
+
+}  // namespace manyarch::controller::rpc
