@@ -19,8 +19,7 @@ namespace manyarch::cli {
 namespace {
 
 // Commands that manyarch will have.
-constexpr absl::string_view kPlanned[] = {"attach", "retry",  "why",
-                                          "image",  "doctor", "completion"};
+constexpr absl::string_view kPlanned[] = {"attach", "retry", "why", "doctor", "completion"};
 
 int Usage(const std::string& sentence, const CLI::App* command) {
   std::string path;
@@ -84,16 +83,22 @@ const CLI::App* Innermost(const CLI::App& app) {
 
 }  // namespace
 
-CLI::App* NewCommand(CLI::App& app, Invocation& invocation, const std::string& name,
-                     const std::string& description) {
+CLI::App* NewLocalCommand(CLI::App& app, Invocation& invocation, const std::string& name,
+                          const std::string& description) {
   CLI::App* command = app.add_subcommand(name, description);
   // What is left over is told in our own words, with the nearest flag.
   command->allow_extras();
+  command->add_flag("--verbose", invocation.verbose, "Tell on stderr what is being done");
+  return command;
+}
+
+CLI::App* NewCommand(CLI::App& app, Invocation& invocation, const std::string& name,
+                     const std::string& description) {
+  CLI::App* command = NewLocalCommand(app, invocation, name, description);
   command
       ->add_option("--controller", invocation.controller,
                    "Address of the controller; also MANYARCH_CONTROLLER")
       ->type_name("HOST:PORT");
-  command->add_flag("--verbose", invocation.verbose, "Tell on stderr what is being done");
   return command;
 }
 
@@ -128,7 +133,7 @@ int RunApp(int argc, char** argv) {
                  "Address of the controller; also MANYARCH_CONTROLLER")
       ->type_name("HOST:PORT");
   for (const auto add :
-       {AddBuild, AddJobs, AddShow, AddLogs, AddCancel, AddWorkers, AddVersion, AddDev}) {
+       {AddBuild, AddJobs, AddShow, AddLogs, AddCancel, AddWorkers, AddVersion, AddDev, AddImage}) {
     add(app, invocation);
   }
   app.footer(

@@ -26,10 +26,14 @@ void AddCancel(CLI::App& app, Invocation& invocation);
 void AddWorkers(CLI::App& app, Invocation& invocation);
 void AddVersion(CLI::App& app, Invocation& invocation);
 void AddDev(CLI::App& app, Invocation& invocation);
+void AddImage(CLI::App& app, Invocation& invocation);
 
 // A new command with the flags of `invocation`.
 CLI::App* NewCommand(CLI::App& app, Invocation& invocation, const std::string& name,
                      const std::string& description);
+// The same for a command that asks no controller.
+CLI::App* NewLocalCommand(CLI::App& app, Invocation& invocation, const std::string& name,
+                          const std::string& description);
 
 // --format table|json
 void AddFormat(CLI::App& command, std::string& format);

@@ -230,10 +230,8 @@ int RunDev(const DevFlags& flags) {
 }  // namespace
 
 void AddDev(CLI::App& app, Invocation& invocation) {
-  CLI::App* command =
-      app.add_subcommand("dev", "Run a whole farm on this machine: registry, controller, worker");
-  command->allow_extras();
-  command->add_flag("--verbose", invocation.verbose, "Tell on stderr what is being done");
+  CLI::App* command = NewLocalCommand(
+      app, invocation, "dev", "Run a whole farm on this machine: registry, controller, worker");
   const auto flags = std::make_shared<DevFlags>();
   command
       ->add_option("--state-dir", flags->state_dir,
