@@ -7,7 +7,7 @@
 #include "common/base/status_macros.h"
 #include "common/os/files.h"
 
-namespace manyarch::cli {
+namespace manyarch::cli::image {
 
 namespace {
 
@@ -67,4 +67,4 @@ absl::StatusOr<std::unique_ptr<RegistryAccess>> RegistryAccess::Open(
   return access;
 }
 
-}  // namespace manyarch::cli
+}  // namespace manyarch::cli::image

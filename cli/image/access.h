@@ -12,7 +12,7 @@
 #include "registry/reference.h"
 #include "registry/retry.h"
 
-namespace manyarch::cli {
+namespace manyarch::cli::image {
 
 // Flags that all these commands take.
 struct RegistryFlags {
@@ -39,4 +39,4 @@ class RegistryAccess {
   std::unique_ptr<registry::RegistryClient> client_;
 };
 
-}  // namespace manyarch::cli
+}  // namespace manyarch::cli::image

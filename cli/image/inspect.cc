@@ -6,7 +6,7 @@
 #include "cli/image/parallel.h"
 #include "common/base/status_macros.h"
 
-namespace manyarch::cli {
+namespace manyarch::cli::image {
 
 int64_t StoredSize(const registry::ImageManifest& image) {
   int64_t size = image.config.size;
@@ -54,4 +54,4 @@ absl::StatusOr<Inspection> Inspect(registry::RegistryClient& client,
   return out;
 }
 
-}  // namespace manyarch::cli
+}  // namespace manyarch::cli::image

@@ -12,7 +12,7 @@
 #include "registry/manifest.h"
 #include "registry/reference.h"
 
-namespace manyarch::cli {
+namespace manyarch::cli::image {
 
 // One entry of a list, looked at.
 struct InspectedEntry {
@@ -46,4 +46,4 @@ std::string InspectionJson(const Inspection& inspection);
 // "529 B", "25.3 MiB"
 std::string SizeText(int64_t bytes);
 
-}  // namespace manyarch::cli
+}  // namespace manyarch::cli::image

@@ -6,7 +6,7 @@
 #include "cli/render/words.h"
 #include "nlohmann/json.hpp"
 
-namespace manyarch::cli {
+namespace manyarch::cli::image {
 
 namespace {
 
@@ -170,4 +170,4 @@ std::string InspectionJson(const Inspection& inspection) {
   return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
-}  // namespace manyarch::cli
+}  // namespace manyarch::cli::image

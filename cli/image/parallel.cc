@@ -5,7 +5,7 @@
 #include <thread>
 #include <vector>
 
-namespace manyarch::cli {
+namespace manyarch::cli::image {
 
 void ForEachInParallel(size_t n, const std::function<void(size_t)>& work) {
   constexpr size_t kThreads = 8;
@@ -19,4 +19,4 @@ void ForEachInParallel(size_t n, const std::function<void(size_t)>& work) {
   for (std::thread& thread : threads) thread.join();
 }
 
-}  // namespace manyarch::cli
+}  // namespace manyarch::cli::image

@@ -23,7 +23,7 @@ class ImageInspect : public ImageRig {
   }
 
   testing::TestImage amd64_, arm64_;
-  registry::BuiltList list_{"", Digest::Of(""), ""};
+  registry::WrittenManifest list_{"", Digest::Of(""), ""};
 };
 
 TEST_F(ImageInspect, ShowsAListAsATable) {
