@@ -55,11 +55,10 @@ rpc::CallPort::Reply Calls::PostAndWait(E event, absl::Time deadline) {
   }
   const core::CallId call = event.call;
   events_->Post(std::move(event));
+  waiting->answered.WaitForNotificationWithDeadline(deadline);
   absl::MutexLock lock(&mutex_);
-  const auto answered = [&]() { return waiting->reply.has_value(); };
-  mutex_.AwaitWithDeadline(absl::Condition(&answered), deadline);
   waiting_.erase(call);
-  if (waiting->reply) return *waiting->reply;
+  if (waiting->answered.HasBeenNotified()) return waiting->reply;
   return {
       absl::DeadlineExceededError(
           "the controller did not answer in time; the outcome is not known. Ask again: the same "
@@ -88,7 +87,9 @@ rpc::CallPort::Reply Calls::Call(core::SetAdmission event, absl::Time deadline) 
 void Calls::Settle(core::CallId call, Reply reply) {
   absl::MutexLock lock(&mutex_);
   const auto it = waiting_.find(call);
-  if (it != waiting_.end()) it->second->reply = std::move(reply);
+  if (it == waiting_.end()) return;
+  it->second->reply = std::move(reply);
+  it->second->answered.Notify();
 }
 
 void Calls::Answer(const core::Answer& answer) {

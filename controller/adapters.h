@@ -11,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "common/base/status_macros.h"
 #include "common/os/disk.h"
 #include "controller/board.h"
@@ -46,8 +47,10 @@ class Calls : public rpc::CallPort {
   void Answer(const core::Explained& answer);
 
  private:
+  // A notification each: with one condition for all, every answer would wake every caller.
   struct Waiting {
-    std::optional<Reply> reply;
+    absl::Notification answered;
+    Reply reply;
   };
   void Settle(core::CallId call, Reply reply);
   template <typename E>
