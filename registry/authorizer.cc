@@ -186,6 +186,11 @@ absl::StatusOr<bool> Authorizer::Learn(const Response& refusal, const Request& r
     base.timeout = request.timeout;
     if (base.url == request.url) return false;
     MA_ASSIGN_OR_RETURN(const Response answer, transport_->Send(base, stop));
+    if (IsRetriableStatus(answer.status)) {
+      return absl::UnavailableError(absl::StrCat("asking ", scope.registry,
+                                                 " what credentials it wants: it answered ",
+                                                 DescribeAnswer(answer)));
+    }
     challenges = ParseChallenges(answer.Headers("www-authenticate"));
   }
   const Challenge* challenge = Choose(challenges);
@@ -259,7 +264,8 @@ absl::Status Authorizer::FetchToken(const Demand& demand, const Scope& scope, co
     return absl::ascii_isgraph(static_cast<unsigned char>(c));
   });
   if (text.empty() || !printable) {
-    return absl::FailedPreconditionError(
+    // Somebody else's page, a part of an answer: worth another try.
+    return absl::UnavailableError(
         absl::StrCat(what, ": the token service's answer holds no usable token"));
   }
   absl::MutexLock lock(&mutex_);

@@ -12,6 +12,10 @@ namespace manyarch::registry {
 
 namespace {
 
+// How often bytes may come that are not the ones asked for: what is between us and the registry may
+// have spoilt them, but what is broken in the registry stays so.
+constexpr int kSpoiltAnswers = 4;
+
 Scope ReadScope(const Reference& reference) {
   return {reference.registry, reference.repository, false};
 }
@@ -133,19 +137,26 @@ absl::StatusOr<FetchedManifest> RegistryClient::GetManifest(const Reference& ref
   request.headers.emplace_back("Accept", AcceptAll());
   request.max_response_bytes = kMaxManifestSize;
   Retrier retrier = MakeRetrier(call);
-  MA_ASSIGN_OR_RETURN(Response response, Exchange(what, std::move(request), scope, retrier));
-  if (response.status != 200) return Refusal(what, response, scope);
-  Digest digest = Digest::Of(response.body);
-  if (reference.digest && digest != *reference.digest) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(what, ": the registry answered with other bytes, whose digest is ",
-                     digest.ToString(), "; push the image again"));
+  for (int answers = 1;; ++answers) {
+    MA_ASSIGN_OR_RETURN(Response response, Exchange(what, request, scope, retrier));
+    if (response.status != 200) return Refusal(what, response, scope);
+    Digest digest = Digest::Of(response.body);
+    auto manifest = ParseManifest(response.body, response.Header("content-type"));
+    absl::Status wrong = Annotate(manifest.status(), what);
+    bool spoilt = !wrong.ok() && response.Header("docker-content-digest") != digest.ToString();
+    if (reference.digest && digest != *reference.digest) {
+      wrong = absl::FailedPreconditionError(
+          absl::StrCat(what, ": the registry answered with other bytes, whose digest is ",
+                       digest.ToString(), "; push the image again"));
+      spoilt = true;
+    }
+    if (wrong.ok()) {
+      std::string media_type = MediaType(*manifest);
+      return FetchedManifest{std::move(response.body), std::move(digest), std::move(media_type),
+                             *std::move(manifest)};
+    }
+    if (!spoilt || answers == kSpoiltAnswers || !retrier.Pause(std::nullopt).ok()) return wrong;
   }
-  auto manifest = ParseManifest(response.body, response.Header("content-type"));
-  if (!manifest.ok()) return Annotate(manifest.status(), what);
-  std::string media_type = MediaType(*manifest);
-  return FetchedManifest{std::move(response.body), std::move(digest), std::move(media_type),
-                         *std::move(manifest)};
 }
 
 absl::StatusOr<std::optional<Digest>> RegistryClient::HeadManifest(const Reference& reference,
@@ -161,8 +172,10 @@ absl::StatusOr<std::optional<Digest>> RegistryClient::HeadManifest(const Referen
   const auto digest = Digest::Parse(response.Header("docker-content-digest"));
   if (digest.ok()) return *digest;
   // The header is optional.
-  MA_ASSIGN_OR_RETURN(FetchedManifest fetched, GetManifest(reference, call));
-  return std::move(fetched.digest);
+  auto fetched = GetManifest(reference, call);
+  if (absl::IsNotFound(fetched.status())) return std::nullopt;
+  if (!fetched.ok()) return fetched.status();
+  return std::move(fetched->digest);
 }
 
 absl::Status RegistryClient::PutManifest(const Reference& reference, const std::string& bytes,
@@ -231,15 +244,19 @@ absl::StatusOr<std::string> RegistryClient::GetBlob(const Reference& repository,
   // Room for the error that may come instead.
   request.max_response_bytes = static_cast<size_t>(std::max<int64_t>(blob.size, 64 << 10));
   Retrier retrier = MakeRetrier(call);
-  MA_ASSIGN_OR_RETURN(Response response, Exchange(what, std::move(request), scope, retrier));
-  if (response.status != 200) return Refusal(what, response, scope);
-  if (static_cast<int64_t>(response.body.size()) != blob.size ||
-      Digest::Of(response.body) != blob.digest) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(what, ": the registry answered with other bytes (", response.body.size(),
-                     " of them, want ", blob.size, "); push the image again"));
+  for (int answers = 1;; ++answers) {
+    MA_ASSIGN_OR_RETURN(Response response, Exchange(what, request, scope, retrier));
+    if (response.status != 200) return Refusal(what, response, scope);
+    if (static_cast<int64_t>(response.body.size()) == blob.size &&
+        Digest::Of(response.body) == blob.digest) {
+      return std::move(response.body);
+    }
+    if (answers == kSpoiltAnswers || !retrier.Pause(std::nullopt).ok()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(what, ": the registry answered with other bytes (", response.body.size(),
+                       " of them, want ", blob.size, "); push the image again"));
+    }
   }
-  return std::move(response.body);
 }
 
 absl::Status RegistryClient::CheckPush(const Reference& repository, const CallOptions& call) {

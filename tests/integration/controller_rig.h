@@ -24,18 +24,24 @@ namespace manyarch::controller {
 class ControllerTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto registry = testing::DockerRegistry::Start();
-    ASSERT_TRUE(registry.ok()) << registry.status();
-    registry_ = *std::move(registry);
+    StartRegistry();
     StartController();
     UploadEmptyContext();
   }
 
+  // Sets host_, and in options_ what the controller must know to use it.
+  virtual void StartRegistry() {
+    auto registry = testing::DockerRegistry::Start();
+    ASSERT_TRUE(registry.ok()) << registry.status();
+    registry_ = *std::move(registry);
+    host_ = registry_->host();
+  }
+
   void StartController() {
-    Options options;
+    Options options = options_;
     options.listen = "127.0.0.1:0";
     options.state_dir = dir_.path() + "/state";
-    options.plain_http = {registry_->host()};
+    options.plain_http.push_back(host_);
     auto controller = Controller::Start(options);
     ASSERT_TRUE(controller.ok()) << controller.status();
     controller_ = *std::move(controller);
@@ -74,7 +80,7 @@ class ControllerTest : public ::testing::Test {
     v1::SubmitRequest request;
     request.set_idempotency_key(key);
     v1::JobSpec& spec = *request.mutable_spec();
-    spec.add_tags(absl::StrCat(registry_->host(), "/", repository, ":", tag));
+    spec.add_tags(absl::StrCat(host_, "/", repository, ":", tag));
     v1::Platform& platform = *spec.add_platforms()->mutable_platform();
     platform.set_os("linux");
     platform.set_arch("amd64");
@@ -132,6 +138,8 @@ class ControllerTest : public ::testing::Test {
   const testing::TestImage image_ =
       testing::MakeTestImage(R"("os":"linux","architecture":"amd64")");
   std::unique_ptr<testing::DockerRegistry> registry_;
+  std::string host_;
+  Options options_;
   std::unique_ptr<Controller> controller_;
   std::string address_;
   std::shared_ptr<grpc::Channel> channel_;

@@ -145,7 +145,9 @@ TEST(RegistryClient, RecomputesDigests) {
   EXPECT_THAT(ScriptedTransport::HeaderOf(rig.transport.requests[0], "Accept"),
               HasSubstr(std::string(kDockerList)));
 
-  rig.transport.Then({200, {{"content-type", std::string(kDockerList)}}, list});
+  for (int i = 0; i < 4; ++i) {  // Once may be somebody in between.
+    rig.transport.Then({200, {{"content-type", std::string(kDockerList)}}, list});
+  }
   const auto by_digest = rig.client.GetManifest(App().WithDigest(Digest::Of("lie")));
   ASSERT_FALSE(by_digest.ok());
   EXPECT_THAT(std::string(by_digest.status().message()), HasSubstr("other bytes"));
@@ -163,18 +165,47 @@ TEST(RegistryClient, ReadsAndComputesWhereHeadTellsNoDigest) {
   EXPECT_EQ(*digest, Digest::Of(list));
 }
 
+TEST(RegistryClient, ReadsAManifestAgainThatWasSpoiltOnTheWay) {
+  const std::string list = BuildManifestList({{std::string(kDockerManifest), Digest::Of("x"), 1,
+                                               Platform{"linux", "amd64", ""}}})
+                               ->bytes;
+  const std::string digest = Digest::Of(list).ToString();
+  const auto answer = [&](const std::string& body, const std::string& type) {
+    return Response{200, {{"docker-content-digest", digest}, {"content-type", type}}, body};
+  };
+  Rig rig;
+  rig.transport.Then(answer(list.substr(0, 20), std::string(kDockerList)));
+  rig.transport.Then({200, {{"content-type", "text/html"}}, "<html>hotel</html>"});
+  rig.transport.Then(answer(list, std::string(kDockerList)));
+  const auto fetched = rig.client.GetManifest(App());
+  ASSERT_TRUE(fetched.ok()) << fetched.status();
+  EXPECT_EQ(fetched->bytes, list);
+}
+
+TEST(RegistryClient, ATagThatIsAbsentIsSoWithoutTheDigestHeaderToo) {
+  Rig rig;
+  rig.transport.Then(Status(200));
+  rig.transport.Then(Status(404));
+  const auto seen = rig.client.HeadManifest(App());
+  ASSERT_TRUE(seen.ok()) << seen.status();
+  EXPECT_EQ(*seen, std::nullopt);
+}
+
 TEST(RegistryClient, ChecksBlobsAndRefusesLargeOnesUnread) {
   Rig rig;
   const std::string config = "{}";
   const Descriptor good{"", Digest::Of(config), 2, std::nullopt};
   rig.transport.Then({200, {}, config});
   EXPECT_EQ(*rig.client.GetBlob(App(), good), config);
-  rig.transport.Then({200, {}, "{ }"});
-  EXPECT_FALSE(rig.client.GetBlob(App(), good).ok());
+  rig.transport.Then({200, {}, "<html>hotel</html>"});
+  rig.transport.Then({200, {}, config});
+  EXPECT_EQ(*rig.client.GetBlob(App(), good), config) << "spoilt on the way";
+  for (int i = 0; i < 4; ++i) rig.transport.Then({200, {}, "{ }"});
+  EXPECT_FALSE(rig.client.GetBlob(App(), good).ok()) << "it is really something else";
   Descriptor large = good;
   large.size = kMaxConfigSize + 1;
   EXPECT_FALSE(rig.client.GetBlob(App(), large).ok());
-  EXPECT_EQ(rig.transport.requests.size(), 2u);
+  EXPECT_EQ(rig.transport.requests.size(), 7u);
 }
 
 TEST(RegistryClient, GivesUpTheUploadItOpenedAndMindsNothingElse) {

@@ -96,7 +96,13 @@ absl::Status DockerRegistry::WriteConfig() {
          << "storage:\n  filesystem:\n    rootdirectory: " << directory_ << "/data\n"
          << "  delete:\n    enabled: " << (options_.allow_delete ? "true" : "false") << "\n"
          << "http:\n  addr: " << host() << "\n";
-  if (!options_.user.empty()) {
+  if (!options_.token_realm.empty()) {
+    config << "auth:\n  token:\n    realm: " << options_.token_realm
+           << "\n    service: " << options_.token_service
+           << "\n    issuer: " << options_.token_issuer << "\n    rootcertbundle: " << directory_
+           << "/tokens.pem\n";
+    std::ofstream(directory_ + "/tokens.pem") << options_.token_certificate_pem;
+  } else if (!options_.user.empty()) {
     config << "auth:\n  htpasswd:\n    realm: test\n    path: " << directory_ << "/htpasswd\n";
     const std::string salt = crypt_gensalt("$2y$", 4, nullptr, 0);
     std::ofstream(directory_ + "/htpasswd")

@@ -15,6 +15,11 @@ struct DockerRegistryOptions {
   std::string user;  // Empty: anybody may do anything.
   std::string password;
   bool allow_delete = true;
+  // Tokens, where the realm is not empty; a user and password are not used then.
+  std::string token_realm = {};
+  std::string token_service = {};
+  std::string token_issuer = {};
+  std::string token_certificate_pem = {};  // Of whoever signs them.
 };
 
 // Running from Start to the destructor, which kills it and deletes what it stored. It dies with the

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -106,7 +107,7 @@ class StrictRegistry {
   FaultDice dice_;
   mutable absl::Mutex mutex_;
   std::map<std::string, StoredRepository> repositories_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, std::string> being_written_ ABSL_GUARDED_BY(mutex_);  // Digest: name.
+  std::set<std::string> being_written_ ABSL_GUARDED_BY(mutex_);  // "repository@digest"
   std::vector<absl::Time> recent_ ABSL_GUARDED_BY(mutex_);
   std::vector<absl::Time> recent_puts_ ABSL_GUARDED_BY(mutex_);
   int manifest_gets_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -30,19 +30,19 @@ HttpAnswer UnknownManifest(const std::string& name) {
 }  // namespace
 
 HttpAnswer StrictRegistry::OnManifest(const HttpRequest& request, const Target& target) {
-  const std::string digest = Digest::Of(request.body).ToString();
+  const std::string what = target.repository + "@" + Digest::Of(request.body).ToString();
   const bool alone = rules_.one_tag_at_a_time && request.method == "PUT";
   if (alone) {
     {
       absl::MutexLock lock(&mutex_);
-      if (!being_written_.emplace(digest, target.name).second) {
+      if (!being_written_.insert(what).second) {
         return Refuse(400, "MANIFEST_INVALID", "manifest invalid");
       }
     }
     absl::SleepFor(absl::Milliseconds(5));  // Long enough for a second one to come.
   }
   absl::MutexLock lock(&mutex_);
-  if (alone) being_written_.erase(digest);
+  if (alone) being_written_.erase(what);
   if (request.method == "GET" || request.method == "HEAD") return ReadManifest(request, target);
   if (request.method == "PUT") return WriteManifest(request, target);
   if (request.method == "DELETE") return DeleteManifest(target);

@@ -1,0 +1,158 @@
+// A job of two platforms, from submission to tags, through every kind of registry: strict ones with
+// the rules of the well-known services, and the real docker-registry behind each kind of
+// authentication.
+#include <functional>
+
+#include "gmock/gmock.h"
+#include "registry/client.h"
+#include "tests/integration/publish_rig.h"
+#include "tests/support/strict_registry.h"
+
+namespace manyarch::controller {
+namespace {
+
+using testing::DockerRegistry;
+using testing::DockerRegistryOptions;
+using testing::StrictRegistry;
+using testing::StrictRegistryOptions;
+using testing::TokenServer;
+
+enum class Access { kOpen, kBasic, kTokens };
+
+struct Row {
+  std::string name;
+  Access access = Access::kOpen;
+  std::optional<testing::RegistryRules> rules;  // Absent: the real docker-registry.
+};
+void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
+
+std::vector<Row> Rows() {
+  std::vector<Row> rows = {{"RealOpen", Access::kOpen, std::nullopt},
+                           {"RealBasic", Access::kBasic, std::nullopt},
+                           {"RealTokens", Access::kTokens, std::nullopt}};
+  testing::RegistryRules immutable = testing::Ecr();
+  immutable.immutable_tags = true;
+  rows.push_back({"StrictQuayOpen", Access::kOpen, testing::Quay()});
+  rows.push_back({"StrictQuay", Access::kTokens, testing::Quay()});
+  rows.push_back({"StrictDockerHub", Access::kTokens, testing::DockerHub()});
+  rows.push_back({"StrictEcr", Access::kBasic, testing::Ecr()});
+  rows.push_back({"StrictEcrImmutable", Access::kBasic, immutable});
+  rows.push_back({"StrictGcr", Access::kTokens, testing::Gcr()});
+  rows.push_back({"StrictHarbor", Access::kTokens, testing::Harbor()});
+  rows.push_back({"StrictGitLab", Access::kTokens, testing::GitLab()});
+  rows.push_back({"StrictGhcr", Access::kTokens, testing::Ghcr()});
+  rows.push_back({"StrictArtifactory", Access::kBasic, testing::Artifactory()});
+  rows.push_back({"StrictDockerRegistry", Access::kBasic, testing::DockerDistribution()});
+  return rows;
+}
+
+class RegistriesTest : public PublishTest, public ::testing::WithParamInterface<Row> {
+ protected:
+  void StartRegistry() override {
+    const Row& row = GetParam();
+    if (row.access == Access::kTokens) {
+      testing::TokenServerOptions options;
+      options.users["me"] = {"right", "", {{"team/app", {"pull", "push", "delete"}}}};
+      tokens_ = std::make_unique<TokenServer>(options);
+    }
+    if (row.rules) {
+      StrictRegistryOptions options;
+      options.rules = *row.rules;
+      if (row.access == Access::kBasic) options.basic = registry::Credentials{"me", "right"};
+      options.tokens = tokens_.get();
+      strict_ = std::make_unique<StrictRegistry>(options);
+      host_ = strict_->host();
+      options_.plain_http.push_back(strict_->storage_host());
+    } else {
+      DockerRegistryOptions options;
+      if (row.access == Access::kBasic) {
+        options.user = "me";
+        options.password = "right";
+      }
+      if (tokens_ != nullptr) {
+        options.token_realm = tokens_->realm();
+        options.token_service = tokens_->service();
+        options.token_issuer = tokens_->issuer();
+        options.token_certificate_pem = tokens_->certificate_pem();
+      }
+      auto real = DockerRegistry::Start(options);
+      ASSERT_TRUE(real.ok()) << real.status();
+      registry_ = *std::move(real);
+      host_ = registry_->host();
+    }
+    if (row.access != Access::kOpen) UseCredentials("me", "right");
+  }
+
+  // As a worker's buildah would.
+  void PushBoth(registry::RegistryClient& client) {
+    const auto app = *registry::ParseReference(host_ + "/team/app:1");
+    for (const testing::TestImage* image : {&image_, &arm64_}) {
+      if (strict_ != nullptr) {
+        strict_->Hold("team/app", *image);
+        continue;
+      }
+      for (const std::string& blob : {image->config, image->layer}) {
+        const absl::Status put = client.PutBlob(app, blob);
+        ASSERT_TRUE(put.ok()) << put;
+      }
+      const absl::Status put =
+          client.PutManifest(app.WithDigest(image->digest()), image->manifest, image->media_type);
+      ASSERT_TRUE(put.ok()) << put;
+    }
+  }
+
+  std::unique_ptr<TokenServer> tokens_;
+  std::unique_ptr<StrictRegistry> strict_;
+};
+
+TEST_P(RegistriesTest, APublishedJobHasItsListUnderEveryTag) {
+  registry::SystemWaiter waiter;
+  registry::ClientOptions client_options;
+  client_options.plain_http = {host_};
+  if (!options_.registry_authfile.empty()) {
+    client_options.auth = *registry::AuthFile::Read(options_.registry_authfile);
+  }
+  registry::RegistryClient client(client_options, &transport_, &waiter, nullptr);
+  ASSERT_NO_FATAL_FAILURE(PushBoth(client));
+  if (strict_ != nullptr) strict_->Forget();
+
+  testing::StreamWorker worker(address_, TwoBuilder());
+  worker.SayHello(testing::StreamWorker::HelloOf("w", {"linux/amd64", "linux/arm64"}, 2));
+  v1::SubmitResponse submitted;
+  const grpc::Status status = Submit(TwoPlatforms("team/app", {"1.0", "1"}), &submitted);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  const v1::Job job = AwaitEnd(submitted.job().id());
+  ASSERT_EQ(job.state(), v1::JOB_STATE_SUCCEEDED) << job.builds(0).failure().message();
+
+  const auto app = *registry::ParseReference(host_ + "/team/app:1");
+  for (const char* tag : {"1.0", "1"}) {
+    const auto list = client.GetManifest(app.WithTag(tag));
+    ASSERT_TRUE(list.ok()) << list.status();
+    ExpectTheRightList(list->bytes);
+    EXPECT_EQ(list->digest.ToString(), job.intent().digest());
+  }
+  EXPECT_EQ(*client.HeadManifest(app.WithTag("1.0-amd64")), image_.digest());
+  EXPECT_EQ(*client.HeadManifest(app.WithTag("1.0-arm64")), arm64_.digest());
+  if (strict_ == nullptr) return;
+  EXPECT_EQ(strict_->Count("PUT", "/manifests/" + job.intent().digest()), 1);
+  for (const auto& [tag, digest] : strict_->Tags("team/app")) {
+    int written = 0;
+    for (const auto& recorded : strict_->Requests()) {
+      written += recorded.request.method == "PUT" && recorded.status == 201 &&
+                 recorded.request.path.ends_with("/manifests/" + tag);
+    }
+    EXPECT_EQ(written, 1) << tag;
+  }
+  for (const testing::TestImage* image : {&image_, &arm64_}) {
+    EXPECT_EQ(strict_->Count("GET", Digest::Of(image->layer).ToString()), 0) << "no layer is read";
+  }
+  if (GetParam().rules->cancels_uploads) {
+    EXPECT_EQ(strict_->Uploads("team/app"), 0u) << "what was opened is given up";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Registries, RegistriesTest, ::testing::ValuesIn(Rows()),
+                         [](const auto& row) { return row.param.name; });
+
+}  // namespace
+}  // namespace manyarch::controller
