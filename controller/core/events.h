@@ -64,6 +64,7 @@ struct FinishedAttempt {
   std::string attempt_id;
   AttemptResult result;
   int64_t log_size = 0;
+  std::vector<std::string> warnings = {};  // About the image.
 };
 
 struct RunningAttempt {

@@ -44,11 +44,20 @@ struct Image {
 
 enum class Emulation { kNever, kFallback, kAllow };
 
+// What a worker does about programs of another architecture in an image.
+enum class BinaryCheck { kWarn, kStrict, kOff };
+
 struct TagRef {
   std::string repository;  // "host[:port]/path"
   std::string tag;
 
   std::string ToString() const { return repository + ":" + tag; }
+};
+
+// A value that only the adapters can open; never sent and never shown.
+struct SealedSecret {
+  std::string name;
+  std::string bytes;
 };
 
 struct PlatformRequest {
@@ -63,7 +72,8 @@ struct JobSpec {
   std::vector<TagRef> tags;  // At least one; all in one repository.
   std::vector<PlatformRequest> platforms;
   std::string context_root;
-  std::string options;  // Opaque to the core: the serialised build options.
+  std::string options;               // Opaque to the core: the serialised build options.
+  std::vector<SealedSecret> sealed;  // Kept apart from all else, until the job is terminal.
   Emulation emulation = Emulation::kFallback;
   absl::Duration build_timeout = absl::Hours(6);
   int max_attempts = 3;
@@ -71,6 +81,7 @@ struct JobSpec {
   std::string arch_tag_template = "{tag}-{arch}";          // Empty: no per-architecture tags.
   int priority = 0;
   bool keep_going = false;  // What waits is started although a required platform has failed.
+  BinaryCheck binary_check = BinaryCheck::kWarn;
   bool local_only =
       false;  // The registry is on the controller's loopback: only workers there reach it.
 };
@@ -87,6 +98,7 @@ struct AttemptRunning {
 // The worker has pushed and may forget it; the controller checks the image in the registry.
 struct AttemptVerifying {
   Image image;
+  std::vector<std::string> warnings = {};  // The worker's.
 };
 struct AttemptSucceeded {
   Image image;
