@@ -185,6 +185,13 @@ absl::StatusOr<v1::Worker> Client::SetWorkerAdmission(
   return std::move(*response.mutable_worker());
 }
 
+absl::StatusOr<v1::CheckDestinationsResponse> Client::CheckDestinations(
+    const v1::CheckDestinationsRequest& request) {
+  return Unary<v1::CheckDestinationsResponse>(kSubmitTimeout, [&](auto* context, auto* response) {
+    return farm_->CheckDestinations(context, request, response);
+  });
+}
+
 absl::StatusOr<v1::GetInfoResponse> Client::GetInfo(absl::Duration timeout) {
   return Unary<v1::GetInfoResponse>(timeout, [&](auto* context, auto* response) {
     return farm_->GetInfo(context, v1::GetInfoRequest(), response);

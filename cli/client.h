@@ -45,6 +45,8 @@ class Client {
   absl::StatusOr<v1::Job> CancelJob(absl::string_view job_id, absl::string_view reason);
   absl::StatusOr<v1::ListWorkersResponse> ListWorkers();
   absl::StatusOr<v1::Worker> SetWorkerAdmission(const v1::SetWorkerAdmissionRequest& request);
+  absl::StatusOr<v1::CheckDestinationsResponse> CheckDestinations(
+      const v1::CheckDestinationsRequest& request);
   absl::StatusOr<v1::GetInfoResponse> GetInfo(absl::Duration timeout = absl::Seconds(30));
   absl::StatusOr<v1::FindMissingResponse> FindMissing(const v1::FindMissingRequest& request);
 

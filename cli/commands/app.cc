@@ -19,7 +19,7 @@ namespace manyarch::cli {
 namespace {
 
 // Commands that manyarch will have.
-constexpr absl::string_view kPlanned[] = {"attach", "retry", "why", "doctor", "completion"};
+constexpr absl::string_view kPlanned[] = {"attach", "retry", "why", "completion"};
 
 int Usage(const std::string& sentence, const CLI::App* command) {
   std::string path;
@@ -132,8 +132,8 @@ int RunApp(int argc, char** argv) {
   app.add_option("--controller", invocation.controller,
                  "Address of the controller; also MANYARCH_CONTROLLER")
       ->type_name("HOST:PORT");
-  for (const auto add :
-       {AddBuild, AddJobs, AddShow, AddLogs, AddCancel, AddWorkers, AddVersion, AddDev, AddImage}) {
+  for (const auto add : {AddBuild, AddJobs, AddShow, AddLogs, AddCancel, AddWorkers, AddVersion,
+                         AddDev, AddImage, AddDoctor}) {
     add(app, invocation);
   }
   app.footer(

@@ -10,9 +10,11 @@
 
 namespace manyarch::cli {
 
+inline constexpr char kDefaultController[] = "127.0.0.1:7460";
+
 // Flags that every command takes, and what the command line decided to do.
 struct Invocation {
-  std::string controller = "127.0.0.1:7460";
+  std::string controller = kDefaultController;
   bool verbose = false;
   std::function<int()> run;  // Returns the exit status.
 };
@@ -27,6 +29,7 @@ void AddWorkers(CLI::App& app, Invocation& invocation);
 void AddVersion(CLI::App& app, Invocation& invocation);
 void AddDev(CLI::App& app, Invocation& invocation);
 void AddImage(CLI::App& app, Invocation& invocation);
+void AddDoctor(CLI::App& app, Invocation& invocation);
 
 // A new command with the flags of `invocation`.
 CLI::App* NewCommand(CLI::App& app, Invocation& invocation, const std::string& name,

@@ -52,8 +52,10 @@ absl::StatusOr<std::unique_ptr<RegistryAccess>> RegistryAccess::Open(
   registry::ClientOptions options;
   options.budget = RetryBudget{patience};
   options.plain_http = flags.plain_http;
-  if (const std::string file = FindAuthFile(flags); !file.empty()) {
-    MA_ASSIGN_OR_RETURN(options.auth, registry::AuthFile::Read(file));
+  access->auth_path_ = FindAuthFile(flags);
+  if (!access->auth_path_.empty()) {
+    MA_ASSIGN_OR_RETURN(access->auth_, registry::AuthFile::Read(access->auth_path_));
+    options.auth = access->auth_;
   }
   for (const registry::Reference& reference : references) {
     if (!registry::IsLoopback(reference.registry)) continue;
@@ -65,6 +67,14 @@ absl::StatusOr<std::unique_ptr<RegistryAccess>> RegistryAccess::Open(
   access->client_ = std::make_unique<registry::RegistryClient>(
       std::move(options), &access->transport_, &access->waiter_, nullptr);
   return access;
+}
+
+std::string RegistryAccess::CredentialsOf(const registry::Reference& reference) const {
+  if (auth_path_.empty()) return "nowhere: there is no auth file, so requests are anonymous";
+  if (auth_.Find(reference.registry, reference.repository)) return auth_path_;
+  if (std::string why = auth_.Unsupported(reference.registry); !why.empty()) return why;
+  return absl::StrCat("nowhere: ", auth_path_, " has none for ", reference.registry,
+                      ", so requests are anonymous");
 }
 
 }  // namespace manyarch::cli::image

@@ -30,10 +30,14 @@ class RegistryAccess {
       absl::Duration patience);
 
   registry::RegistryClient& client() { return *client_; }
+  // Where the credentials for it come from: a sentence, which never has them themselves.
+  std::string CredentialsOf(const registry::Reference& reference) const;
 
  private:
   RegistryAccess();
 
+  std::string auth_path_;  // Empty: there is no auth file.
+  registry::AuthFile auth_;
   registry::CurlTransport transport_;
   registry::SystemWaiter waiter_;
   std::unique_ptr<registry::RegistryClient> client_;

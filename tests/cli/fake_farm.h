@@ -39,6 +39,9 @@ class FakeFarm : public v1::Farm::Service, public v1::Content::Service {
 
   std::function<grpc::Status(const v1::SubmitRequest&, v1::SubmitResponse*)> submit;
   std::function<grpc::Status(const v1::FindMissingRequest&, v1::FindMissingResponse*)> find_missing;
+  std::function<grpc::Status(v1::ListWorkersResponse*)> list_workers;
+  std::function<grpc::Status(const v1::CheckDestinationsRequest&, v1::CheckDestinationsResponse*)>
+      check_destinations;
   std::function<grpc::Status(const v1::WatchJobRequest&, Watch*)> watch;
   std::function<grpc::Status(const v1::ReadLogRequest&, Log*, grpc::ServerContext*)> read_log;
 
@@ -53,6 +56,14 @@ class FakeFarm : public v1::Farm::Service, public v1::Content::Service {
   grpc::Status Submit(grpc::ServerContext*, const v1::SubmitRequest* request,
                       v1::SubmitResponse* response) override {
     return submit ? submit(*request, response) : None();
+  }
+  grpc::Status ListWorkers(grpc::ServerContext*, const v1::ListWorkersRequest*,
+                           v1::ListWorkersResponse* response) override {
+    return list_workers ? list_workers(response) : None();
+  }
+  grpc::Status CheckDestinations(grpc::ServerContext*, const v1::CheckDestinationsRequest* request,
+                                 v1::CheckDestinationsResponse* response) override {
+    return check_destinations ? check_destinations(*request, response) : None();
   }
   grpc::Status FindMissing(grpc::ServerContext*, const v1::FindMissingRequest* request,
                            v1::FindMissingResponse* response) override {
