@@ -180,6 +180,13 @@ absl::StatusOr<Reference> Parse(absl::string_view text) {
   if (first_slash != absl::string_view::npos && NamesRegistry(first)) {
     MA_RETURN_IF_ERROR(CheckHost(complain, first));
     reference.registry = absl::AsciiStrToLower(first);
+    if (!NamesRegistry(reference.registry)) {
+      // In lower case it would be the beginning of a repository of the Docker Hub.
+      return complain.At(name, 0,
+                         absl::StrCat("the repository may not have upper-case letters: write '",
+                                      absl::AsciiStrToLower(name),
+                                      "' (a registry would have a '.' or a port in its name)"));
+    }
     path = name.substr(first_slash + 1);
   } else {
     reference.registry = "docker.io";

@@ -51,6 +51,7 @@ TEST(ParseReference, SaysWhatIsWrongAndWhere) {
       {"", "the reference is empty"},
       {"quay.io/Demo/app:1",
        "the repository may not have upper-case letters: write 'demo/app' ('D' at position 9)"},
+      {"Demo/app:1", "the repository may not have upper-case letters: write 'demo/app'"},
       {"quay.io/demo/app:", "the tag after ':' is empty (at its end)"},
       {"quay.io/demo/app:-x", "may not begin with '.' or '-' ('-' at position 18)"},
       {"quay.io/demo/app:a b", "blanks, control characters"},

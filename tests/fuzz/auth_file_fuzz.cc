@@ -1,0 +1,28 @@
+// auth.json and docker's config.json.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "registry/auth_file.h"
+#include "tests/fuzz/check.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace manyarch;
+  const std::string text(reinterpret_cast<const char*>(data), size);
+  const auto file = registry::AuthFile::Parse(text);
+  if (!file.ok()) {
+    CheckSentence(file.status());
+    // The corpus' passwords.
+    FUZZ_CHECK(!absl::StrContains(file.status().message(), "s3cret"));
+    return 0;
+  }
+  for (const char* registry : {"docker.io", "quay.io", "localhost:5000", "[::1]:5000", ""}) {
+    for (const char* repository : {"library/alpine", "team/app", "team/app/part", "", "/"}) {
+      const auto credentials = file->Find(registry, repository);
+      if (credentials) FUZZ_CHECK(!credentials->user.empty() || !credentials->password.empty());
+    }
+    CheckSentence(absl::UnknownError("x" + file->Unsupported(registry)));
+  }
+  return 0;
+}
