@@ -46,7 +46,9 @@ std::optional<absl::Duration> ParseRetryAfter(absl::string_view value, absl::Tim
   if (absl::SimpleAtoi(value, &seconds)) return absl::Seconds(seconds);
   absl::Time date;
   std::string error;
-  if (absl::ParseTime("%a, %d %b %Y %H:%M:%S GMT", value, &date, &error)) {
+  // ParseTime also takes "infinite-future".
+  if (absl::ParseTime("%a, %d %b %Y %H:%M:%S GMT", value, &date, &error) &&
+      date != absl::InfiniteFuture() && date != absl::InfinitePast()) {
     return std::max(date - now, absl::ZeroDuration());
   }
   return std::nullopt;

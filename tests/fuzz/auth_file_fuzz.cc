@@ -13,8 +13,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto file = registry::AuthFile::Parse(text);
   if (!file.ok()) {
     CheckSentence(file.status());
-    // The corpus' passwords.
-    FUZZ_CHECK(!absl::StrContains(file.status().message(), "s3cret"));
+    // The corpus' password, unless it has become a part of a host's name, too.
+    if (absl::StrContains(text, "\"password\":\"s3cret\"") &&
+        text.find("s3cret") == text.rfind("s3cret")) {
+      FUZZ_CHECK(!absl::StrContains(file.status().message(), "s3cret"));
+    }
     return 0;
   }
   for (const char* registry : {"docker.io", "quay.io", "localhost:5000", "[::1]:5000", ""}) {

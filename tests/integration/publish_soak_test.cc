@@ -40,9 +40,12 @@ class PublishSoakTest : public PublishTest {
     options.rules = testing::Quay();
     options.tokens = tokens_.get();
     options.faults = faults;
+    // A pause that is asked for is everybody's: a second each time would be the better part of a
+    // minute.
+    options.faults.retry_after_seconds = 0;
     strict_ = std::make_unique<StrictRegistry>(options);
     host_ = strict_->host();
-    options_.plain_http.push_back(strict_->storage_host());
+    options_.plain_http = {host_, strict_->storage_host()};
     UseCredentials("me", "right");
   }
 

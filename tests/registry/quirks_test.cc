@@ -16,7 +16,6 @@
 namespace manyarch::registry {
 namespace {
 
-using testing::Fault;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::ListOf;

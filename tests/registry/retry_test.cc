@@ -19,7 +19,8 @@ TEST(ParseRetryAfter, TakesSecondsAndDates) {
   EXPECT_EQ(ParseRetryAfter(" 0 ", now), absl::ZeroDuration());
   EXPECT_EQ(ParseRetryAfter("Tue, 14 Nov 2023 22:14:20 GMT", now), absl::Seconds(60));
   EXPECT_EQ(ParseRetryAfter("Tue, 14 Nov 2023 22:00:00 GMT", now), absl::ZeroDuration());
-  for (const char* bad : {"", "-5", "soon", "1.5", "99999999999999"}) {
+  for (const char* bad :
+       {"infinite-future", "infinite-past", "", "-5", "soon", "1.5", "99999999999999"}) {
     EXPECT_EQ(ParseRetryAfter(bad, now), std::nullopt) << bad;
   }
 }
