@@ -2,14 +2,17 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "cli/commands/command.h"
+#include "cli/commands/hidden.h"
 #include "cli/exit_code.h"
+#include "cli/farms.h"
 #include "cli/nearest.h"
 #include "cli/version.h"
 #include "common/os/logging.h"
@@ -19,7 +22,7 @@ namespace manyarch::cli {
 namespace {
 
 // Commands that manyarch will have.
-constexpr absl::string_view kPlanned[] = {"attach", "retry", "why", "completion"};
+constexpr absl::string_view kPlanned[] = {"attach", "retry", "why"};
 
 int Usage(const std::string& sentence, const CLI::App* command) {
   std::string path;
@@ -67,14 +70,6 @@ std::string Leftover(const CLI::App& command) {
   return absl::StrCat("one argument too many: '", rest.front(), "'");
 }
 
-// "farm.example.com:7460", "[::1]:7460"
-bool IsAddress(absl::string_view text) {
-  const size_t colon = text.rfind(':');
-  int port = 0;
-  return colon != absl::string_view::npos && colon > 0 &&
-         absl::SimpleAtoi(text.substr(colon + 1), &port) && port >= 1 && port <= 65535;
-}
-
 const CLI::App* Innermost(const CLI::App& app) {
   const CLI::App* command = &app;
   while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
@@ -92,13 +87,21 @@ CLI::App* NewLocalCommand(CLI::App& app, Invocation& invocation, const std::stri
   return command;
 }
 
+void AddFarmFlags(CLI::App& command, Invocation& invocation) {
+  command
+      .add_option("--controller", invocation.controller,
+                  "Address of the controller; also MANYARCH_CONTROLLER")
+      ->type_name("HOST:PORT");
+  command
+      .add_option("--farm", invocation.farm,
+                  "The controller of a farm that `manyarch farms` names; also MANYARCH_FARM")
+      ->type_name("NAME");
+}
+
 CLI::App* NewCommand(CLI::App& app, Invocation& invocation, const std::string& name,
                      const std::string& description) {
   CLI::App* command = NewLocalCommand(app, invocation, name, description);
-  command
-      ->add_option("--controller", invocation.controller,
-                   "Address of the controller; also MANYARCH_CONTROLLER")
-      ->type_name("HOST:PORT");
+  AddFarmFlags(*command, invocation);
   return command;
 }
 
@@ -125,20 +128,21 @@ int RunApp(int argc, char** argv) {
   app.allow_extras();
   app.get_formatter()->column_width(34);
   Invocation invocation;
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment.
-  if (const char* address = getenv("MANYARCH_CONTROLLER"); address != nullptr && *address != 0) {
-    invocation.controller = address;
-  }
-  app.add_option("--controller", invocation.controller,
-                 "Address of the controller; also MANYARCH_CONTROLLER")
-      ->type_name("HOST:PORT");
+  AddFarmFlags(app, invocation);
   for (const auto add : {AddBuild, AddJobs, AddShow, AddLogs, AddCancel, AddWorkers, AddVersion,
-                         AddDev, AddImage, AddDoctor}) {
+                         AddDev, AddImage, AddDoctor, AddFarms, AddCompletion}) {
     add(app, invocation);
   }
   app.footer(
       "Exit status: 0 ok, 1 the build failed, 2 usage, 3 infrastructure or unschedulable,\n"
       "4 not permitted, 124 timeout, 130 cancelled.");
+  if (const std::optional<int> code = RunHidden(app, argc, argv)) return *code;
+  // `__check ARG…` tells whether the arguments are sound, and does nothing: for tests of documents.
+  const bool check_only = argc > 1 && absl::string_view(argv[1]) == "__check";
+  if (check_only) {
+    --argc;
+    ++argv;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -158,12 +162,13 @@ int RunApp(int argc, char** argv) {
   for (const CLI::App* at = command; at != nullptr; at = at->get_parent()) {
     if (const std::string sentence = Leftover(*at); !sentence.empty()) return Usage(sentence, at);
   }
-  if (!IsAddress(invocation.controller)) {
-    return Usage(
-        absl::StrCat("the controller's address '", invocation.controller,
-                     "' is not HOST:PORT: set --controller or MANYARCH_CONTROLLER, e.g. to "
-                     "farm.example.com:7460"),
-        command);
+  if (check_only) return kExitOk;
+  if (command->get_option_no_throw("--controller") != nullptr) {
+    const auto address = ChooseController(invocation.controller, invocation.farm,
+                                          // NOLINTNEXTLINE(concurrency-mt-unsafe): never changed.
+                                          [](const char* name) { return getenv(name); });
+    if (!address.ok()) return Usage(std::string(address.status().message()), command);
+    invocation.controller = *address;
   }
   std::signal(SIGPIPE, SIG_IGN);
   if (invocation.verbose) {

@@ -42,7 +42,6 @@ constexpr RefusedFlag kRefused[] = {
     {"--load", false, kAlwaysPushed},
     {"-o,--output", true, kAlwaysPushed},
     {"--builder", true, "is not for manyarch: the farm is chosen with --controller"},
-    {"--farm", true, "is not for manyarch: the farm is chosen with --controller"},
     {"--manifest", true, "is not for manyarch: name the manifest list with --tag"},
     {"--ignorefile", true, kNotYet},
     {"--shm-size", true, kNotYet},

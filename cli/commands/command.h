@@ -10,11 +10,10 @@
 
 namespace manyarch::cli {
 
-inline constexpr char kDefaultController[] = "127.0.0.1:7460";
-
 // Flags that every command takes, and what the command line decided to do.
 struct Invocation {
-  std::string controller = kDefaultController;
+  std::string controller;  // "HOST:PORT", whatever it was chosen by, when `run` is called.
+  std::string farm;        // --farm
   bool verbose = false;
   std::function<int()> run;  // Returns the exit status.
 };
@@ -30,6 +29,11 @@ void AddVersion(CLI::App& app, Invocation& invocation);
 void AddDev(CLI::App& app, Invocation& invocation);
 void AddImage(CLI::App& app, Invocation& invocation);
 void AddDoctor(CLI::App& app, Invocation& invocation);
+void AddFarms(CLI::App& app, Invocation& invocation);
+void AddCompletion(CLI::App& app, Invocation& invocation);
+
+// --controller and --farm
+void AddFarmFlags(CLI::App& command, Invocation& invocation);
 
 // A new command with the flags of `invocation`.
 CLI::App* NewCommand(CLI::App& app, Invocation& invocation, const std::string& name,

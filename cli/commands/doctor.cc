@@ -6,6 +6,7 @@
 #include "cli/commands/command.h"
 #include "cli/commands/registry_flags.h"
 #include "cli/doctor/checkup.h"
+#include "cli/farms.h"
 
 namespace manyarch::cli {
 

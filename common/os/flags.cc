@@ -1,11 +1,13 @@
 #include "common/os/flags.h"
 
 #include <cstdlib>
+#include <iostream>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/os/man_page.h"
 
 namespace manyarch {
 
@@ -40,6 +42,10 @@ std::vector<std::string> ArgsWithEnvironment(const CLI::App& app, int argc, char
 }
 
 int ParseArgs(CLI::App& app, int argc, char** argv) {
+  if (argc == 2 && absl::string_view(argv[1]) == "--man-page") {
+    std::cout << ManPage(app);
+    return 0;
+  }
   const std::vector<std::string> args = ArgsWithEnvironment(app, argc, argv);
   try {
     app.parse(std::vector<std::string>(args.rbegin(), args.rend()));  // CLI11 wants them reversed.

@@ -1,0 +1,36 @@
+// What the shell may complete a half-typed command line to.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/types/span.h"
+
+namespace manyarch::cli {
+
+struct Candidate {
+  std::string word;  // Stands in place of the word that is typed.
+  std::string help;  // A few words; may be empty.
+};
+
+struct Completion {
+  std::vector<Candidate> candidates;
+  enum class Paths { kNone, kFiles, kDirectories } paths = Paths::kNone;  // Offered beside them.
+};
+
+// `words` are those after the program's name up to the cursor; the last one is being typed and may
+// be empty. All that is offered comes from `app`: commands, flags, and the values a flag may have.
+// What is hidden in --help is not offered.
+Completion Complete(const CLI::App& app, absl::Span<const std::string> words);
+
+// For the shells' scripts: "word TAB help" lines, then ":files" or ":directories".
+std::string ToText(const Completion& completion);
+
+// "bash", "zsh" or "fish": the script that asks this program.
+std::string CompletionScript(const std::string& shell);
+
+// The values that an option's check allows ("{table,json}"); empty where it does not say.
+std::vector<std::string> ChoicesOf(const CLI::Option& option);
+
+}  // namespace manyarch::cli
