@@ -31,6 +31,8 @@ struct BuildFlags {
   std::string progress = "auto";
   bool quiet = false;
   std::string format = "table";
+  std::string image_format = "docker";
+  bool immutable = false;
   std::string iidfile;
   std::string metadata_file;
   std::vector<std::string> refused;  // Flags given that manyarch does not have (yet): sentences.

@@ -355,6 +355,8 @@ void WorkerSessions::CarryOut(const core::SendOffer& effect) {
   offer.set_context_root(effect.spec->context_root);
   offer.mutable_options()->ParseFromString(effect.spec->options);
   offer.set_repository(repository);
+  offer.set_format(effect.spec->format == core::ImageFormat::kOci ? v1::IMAGE_FORMAT_OCI
+                                                                  : v1::IMAGE_FORMAT_DOCKER);
   *offer.mutable_timeout() = wire::ToProto(effect.spec->build_timeout);
   *offer.mutable_registry() = registry_->AccessFor(repository);
   {
