@@ -51,7 +51,7 @@ void AddContexts(const BuildRequest& request, std::vector<std::string>& argv) {
     const v1::NamedContext& context = request.options.contexts(n);
     argv.push_back(absl::StrCat(
         "--build-context=", context.name(), "=",
-        context.has_image() ? "docker-image://" + context.image() : request.work.named_context(n)));
+        context.has_image() ? "docker://" + context.image() : request.work.named_context(n)));
   }
 }
 
