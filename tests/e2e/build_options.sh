@@ -36,7 +36,9 @@ for arch in amd64 arm64; do
 done
 
 log "layers go to a repository for each platform, and are found there"
-cached=(-t "$registry/demo/app:2" --platform linux/amd64,linux/arm64 --build-arg USED=yes)
+# Without ARG: buildah 1.28 does not find what follows one.
+printf 'FROM %s\nRUN echo one >/one\nENV A=b\nRUN echo two >/two\n' "$base" >"$context/layered"
+cached=(-t "$registry/demo/app:2" --platform linux/amd64,linux/arm64 -f "$context/layered")
 run "$manyarch" build "${cached[@]}" --cache-to "$registry/demo/cache" "$context"
 expect_code 0
 for arch in amd64 arm64; do
@@ -50,7 +52,7 @@ wait_for 60 "the worker to join" worker_is_connected one
 run "$manyarch" build "${cached[@]}" --cache-from "type=registry,ref=$registry/demo/cache" "$context"
 expect_code 0
 run "$manyarch" logs "$(newest_job)"
-expect_equal "layers taken from the cache" true "$([ "$(grep -c 'Cache pulled from remote' "$out")" -ge 6 ] && echo true)"
+[ "$(grep -c 'Cache pulled from remote' "$out")" -ge 4 ] || { show_output; fail "the cached layers were not used"; }
 
 log "a build that takes too long"
 cat >"$work/slow" <<END

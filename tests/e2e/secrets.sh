@@ -8,6 +8,7 @@ base_image
 value=hunter2-$unique
 mkdir -p "$work/context" "$work/mine"
 printf '%s' "$value" >"$work/mine/token"
+echo no-secret >"$work/mine/other"
 ssh-keygen -q -t ed25519 -N '' -C "" -f "$work/mine/key"
 key_line=$(sed -n 3p "$work/mine/key")
 cat >"$work/context/Containerfile" <<END
@@ -81,7 +82,7 @@ done
 
 log "a worker that is killed leaves none behind its next start"
 submit -t "$registry/demo/app:2" --platform linux/amd64 --no-cache --secret "id=token,src=$work/mine/token" \
-  --secret "id=other,src=$work/mine/token" --ssh "git=$work/mine/key" "$work/context"
+  --secret "id=other,src=$work/mine/other" --ssh "git=$work/mine/key" "$work/context"
 wait_for 60 "the build to be in its last step" sleeping 1
 kill_hard one
 start_worker one --slots 2
@@ -93,3 +94,4 @@ wait_for 60 "the attempt to be gone" no_builds
 wait_for 60 "its files to be gone" no_mounts "$work/one/attempts"
 wait_quietly 20 test -z "$(files_with "$value")" || true
 expect_nowhere "after a kill and a cancel"
+expect_equal "links to temporary files" "" "$(find /run -maxdepth 1 -name 'manyarch-*' -lname "$work/*")"

@@ -159,7 +159,7 @@ std::vector<std::string> BuildahEnvironment(const WorkPaths& work,
       // No settings or credentials of whoever runs the worker.
       "HOME=" + work.dir,
       "XDG_RUNTIME_DIR=" + work.dir,
-      "TMPDIR=" + work.tmp(),
+      "TMPDIR=" + (work.short_tmp.empty() ? work.tmp() : work.short_tmp),
       "CONTAINERS_REGISTRIES_CONF=" + work.registries_conf(),
   };
   for (const char* name :

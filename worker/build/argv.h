@@ -31,6 +31,9 @@ struct WorkPaths {
   // Of the job's named contexts, by their place in the options.
   std::string named_context(int index) const { return dir + "/context-" + std::to_string(index); }
   std::string tmp() const { return dir + "/tmp"; }
+  // A short link to tmp(), where there is one: buildah's ssh agents listen on sockets in TMPDIR,
+  // and the path of a socket may have 107 bytes.
+  std::string short_tmp;
   std::string runtime() const { return dir + "/runtime"; }  // State of the OCI runtime.
   std::string authfile() const { return dir + "/auth.json"; }
   std::string registries_conf() const { return dir + "/registries.conf"; }
