@@ -14,6 +14,7 @@
 #include "cli/client.h"
 #include "cli/commands/build_flags.h"
 #include "cli/commands/command.h"
+#include "cli/commands/secrets.h"
 #include "cli/context/tree.h"
 #include "cli/context/walk.h"
 #include "cli/exit_code.h"
@@ -143,6 +144,14 @@ int Report(const BuildFlags& flags, const v1::Job& job) {
   return ExitCodeFor(job);
 }
 
+absl::Status AddSecrets(const BuildFlags& flags, v1::SubmitRequest& request) {
+  MA_ASSIGN_OR_RETURN(std::vector<v1::Secret> secrets, ReadSecrets(flags.secrets, getenv));
+  for (v1::Secret& secret : secrets) *request.add_secrets() = std::move(secret);
+  MA_ASSIGN_OR_RETURN(std::vector<v1::Secret> keys, ReadSshKeys(flags.ssh));
+  for (v1::Secret& key : keys) *request.add_ssh_keys() = std::move(key);
+  return absl::OkStatus();
+}
+
 int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
   if (flags.context.empty() && flags.refused.empty()) {
     return Fail(absl::InvalidArgumentError(
@@ -159,13 +168,17 @@ int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
   if (!tree.ok()) return Fail(tree.status());
   spec->set_context_root(tree->root);
 
+  v1::SubmitRequest request;
+  *request.mutable_spec() = *std::move(spec);
+  if (const absl::Status status = AddSecrets(flags, request); !status.ok()) return Fail(status);
+
   BlockSignals();
   Client client(invocation.controller);
   const std::unique_ptr<Progress> progress = MakeProgress(flags);
   Interrupter interrupter(client, *progress);
   const Interrupts interrupts([&](int signal, int count) { interrupter.OnSignal(signal, count); });
   const absl::StatusOr<v1::Job> submitted =
-      SubmitJob(client, *progress, *spec, *tree, [&] { interrupter.Submitting(); });
+      SubmitJob(client, *progress, std::move(request), *tree, [&] { interrupter.Submitting(); });
   if (!submitted.ok()) {
     progress->Finish();
     return Fail(submitted.status());

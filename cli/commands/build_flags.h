@@ -19,6 +19,17 @@ struct BuildFlags {
   std::vector<std::string> build_args;
   std::string target;
   std::vector<std::string> labels;
+  std::vector<std::string> annotations;
+  std::vector<std::string> cache_from;
+  std::vector<std::string> cache_to;
+  bool squash = false;
+  std::string timestamp;
+  std::string network;
+  std::vector<std::string> add_hosts;
+  std::string memory;
+  std::string cpus;
+  std::vector<std::string> secrets;
+  std::vector<std::string> ssh;
   bool no_cache = false;
   bool pull = false;
   std::string emulation;
@@ -26,13 +37,14 @@ struct BuildFlags {
   int max_attempts = 0;
   std::string unschedulable_after;
   std::string arch_tags;
+  std::string check_binaries;
   std::string project = "default";
   bool detach = false;
   std::string progress = "auto";
   bool quiet = false;
-  std::string format = "table";
-  std::string image_format = "docker";
   bool immutable = false;
+  std::string format = "table";  // Of the result, as it is printed.
+  std::string image_format;      // "docker" or "oci"; empty: the controller's default.
   std::string iidfile;
   std::string metadata_file;
   std::vector<std::string> refused;  // Flags given that manyarch does not have (yet): sentences.

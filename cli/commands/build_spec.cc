@@ -6,6 +6,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
 #include "cli/commands/build_flags.h"
+#include "cli/commands/build_options.h"
 #include "common/base/platform.h"
 #include "common/base/status_macros.h"
 #include "registry/reference.h"
@@ -65,46 +66,6 @@ absl::Status AddPlatforms(const BuildFlags& flags, const std::string& machine, v
   return absl::OkStatus();
 }
 
-absl::Status AddOptions(const BuildFlags& flags,
-                        const std::function<const char*(const char*)>& getenv,
-                        v1::BuildOptions& options) {
-  const auto split = [](const std::string& text) {
-    const size_t equals = text.find('=');
-    return std::make_pair(text.substr(0, equals),
-                          equals == std::string::npos ? "" : text.substr(equals + 1));
-  };
-  for (const std::string& arg : flags.build_args) {
-    auto [name, value] = split(arg);
-    if (name.empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--build-arg '", arg, "' has no name: write it NAME=VALUE"));
-    }
-    if (arg.find('=') == std::string::npos) {
-      // As with docker: a name alone passes on this environment's value, where there is one.
-      const char* from_environment = getenv(name.c_str());
-      if (from_environment == nullptr) continue;
-      value = from_environment;
-    }
-    v1::NameValue& to = *options.add_build_args();
-    to.set_name(name);
-    to.set_value(value);
-  }
-  for (const std::string& label : flags.labels) {
-    const auto [name, value] = split(label);
-    if (name.empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--label '", label, "' has no name: write it NAME=VALUE"));
-    }
-    v1::NameValue& to = *options.add_labels();
-    to.set_name(name);
-    to.set_value(value);
-  }
-  options.set_target(flags.target);
-  options.set_no_cache(flags.no_cache);
-  options.set_pull(flags.pull);
-  return absl::OkStatus();
-}
-
 absl::Status SetArchTags(const BuildFlags& flags, v1::JobSpec& spec) {
   if (flags.arch_tags.empty()) return absl::OkStatus();
   spec.set_arch_tag_template(flags.arch_tags);
@@ -120,7 +81,6 @@ absl::Status SetArchTags(const BuildFlags& flags, v1::JobSpec& spec) {
 }
 
 void SetPublishing(const BuildFlags& flags, v1::JobSpec& spec) {
-  if (flags.image_format == "oci") spec.set_format(v1::IMAGE_FORMAT_OCI);
   if (flags.immutable) spec.set_immutable(true);
 }
 
@@ -129,6 +89,13 @@ v1::EmulationPolicy Emulation(const std::string& text) {
   if (text == "fallback") return v1::EMULATION_POLICY_FALLBACK;
   if (text == "allow") return v1::EMULATION_POLICY_ALLOW;
   return v1::EMULATION_POLICY_UNSPECIFIED;
+}
+
+v1::BinaryCheck BinaryCheck(const std::string& text) {
+  if (text == "warn") return v1::BINARY_CHECK_WARN;
+  if (text == "strict") return v1::BINARY_CHECK_STRICT;
+  if (text == "off") return v1::BINARY_CHECK_OFF;
+  return v1::BINARY_CHECK_UNSPECIFIED;
 }
 
 }  // namespace
@@ -142,10 +109,11 @@ absl::StatusOr<v1::JobSpec> SpecFromFlags(const BuildFlags& flags,
   spec.set_project(flags.project);
   MA_RETURN_IF_ERROR(AddTags(flags, spec));
   MA_RETURN_IF_ERROR(AddPlatforms(flags, machine, spec));
-  MA_RETURN_IF_ERROR(AddOptions(flags, getenv, *spec.mutable_options()));
+  MA_RETURN_IF_ERROR(AddBuildOptions(flags, getenv, spec));
   MA_RETURN_IF_ERROR(SetArchTags(flags, spec));
   SetPublishing(flags, spec);
   spec.set_emulation(Emulation(flags.emulation));
+  spec.set_binary_check(BinaryCheck(flags.check_binaries));
   spec.set_max_attempts(flags.max_attempts);
   if (!flags.timeout.empty()) {
     MA_ASSIGN_OR_RETURN(const absl::Duration timeout, ParseDuration("--timeout", flags.timeout));

@@ -19,6 +19,7 @@ namespace {
 using core::FarmRig;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class StoreTest : public ::testing::Test {
  protected:
@@ -84,6 +85,7 @@ TEST_F(StoreTest, EveryStateOfAJobSurvivesARestart) {
   auto spec = FarmRig::Spec({"linux/amd64", "linux/arm64", "linux/s390x"});
   spec->platforms[2].optional = true;
   spec->priority = 3;
+  spec->binary_check = core::BinaryCheck::kStrict;
   spec->emulation = core::Emulation::kAllow;
   spec->build_timeout = absl::Minutes(7);
   spec->tags.push_back({"mirror:5000/app", "v1"});
@@ -95,15 +97,20 @@ TEST_F(StoreTest, EveryStateOfAJobSurvivesARestart) {
   rig.Fail(1, "j1-arm64-1", core::FailureClass::kInfrastructure);
   rig.Submit("j2", FarmRig::Spec({"linux/amd64"}));
   rig.Build(1, "j2-amd64-1");  // It publishes now.
+  rig.Submit("j3", FarmRig::Spec({"linux/amd64"}, "v2"));
+  rig.Accept(1, "j3-amd64-1");
+  rig.Do(core::AttemptFinished{
+      1, {"j3-amd64-1", core::Image{"reg/app", "sha256:x", 0, ""}, 0, {"odd"}}});
   ASSERT_TRUE(CommitAll(*Open(), rig.farm()).ok());
 
   const absl::StatusOr<core::FarmState> state = Open()->Load();
   ASSERT_TRUE(state.ok()) << state.status();
-  ASSERT_EQ(state->jobs.size(), 2U);
+  ASSERT_EQ(state->jobs.size(), 3U);
   const core::Job& j1 = state->jobs[0];
   EXPECT_EQ(j1.id, "j1");
   EXPECT_EQ(j1.idempotency_key, "key-j1");
   EXPECT_EQ(j1.spec->priority, 3);
+  EXPECT_EQ(j1.spec->binary_check, core::BinaryCheck::kStrict);
   EXPECT_EQ(j1.spec->emulation, core::Emulation::kAllow);
   EXPECT_EQ(j1.spec->build_timeout, absl::Minutes(7));
   EXPECT_TRUE(j1.spec->arch_tag_template.empty());
@@ -126,8 +133,38 @@ TEST_F(StoreTest, EveryStateOfAJobSurvivesARestart) {
   ASSERT_NE(publishing, nullptr);
   EXPECT_EQ(publishing->intent.list, "linux/amd64=sha256:j2-amd64-1");
   EXPECT_EQ(state->tags.at("reg/app:v1").job_id, "j2");
-  EXPECT_EQ(state->last_generation, 2);
+  EXPECT_EQ(state->last_generation, 3);
+  const auto* verifying =
+      std::get_if<core::AttemptVerifying>(&state->jobs[2].builds[0].attempts[0].state);
+  ASSERT_NE(verifying, nullptr);
+  EXPECT_THAT(verifying->warnings, ElementsAre("odd"));
   ASSERT_EQ(state->workers.size(), 1U);
+}
+
+TEST_F(StoreTest, SealedSecretsLiveAsLongAsTheirJob) {
+  FarmRig rig;
+  auto spec = FarmRig::Spec({"linux/amd64"});
+  spec->sealed = {{"secret/a", std::string("\0\1", 2)}, {"ssh/b", "bytes"}};
+  rig.Submit("j1", spec);
+  rig.Submit("j2", FarmRig::Spec({"linux/amd64"}));
+  ASSERT_TRUE(CommitAll(*Open(), rig.farm()).ok());
+  {
+    const auto store = Open();
+    const absl::StatusOr<core::FarmState> state = store->Load();
+    ASSERT_TRUE(state.ok()) << state.status();
+    ASSERT_EQ(state->jobs[0].spec->sealed.size(), 2U);
+    EXPECT_EQ(state->jobs[0].spec->sealed[0].bytes, std::string("\0\1", 2));
+    EXPECT_EQ(state->jobs[0].spec->sealed[1].name, "ssh/b");
+    EXPECT_TRUE(state->jobs[1].spec->sealed.empty());
+    EXPECT_EQ(store->SecretsOf("j1")->size(), 2U);
+    // A job that is known is not given them again, and they are no part of what is shown of it.
+    ASSERT_TRUE(CommitAll(*store, rig.farm()).ok());
+    EXPECT_THAT(store->GetJob("j1")->SerializeAsString(), Not(HasSubstr("bytes")));
+  }
+  rig.Cancel("j1");
+  const auto store = Open();
+  ASSERT_TRUE(CommitAll(*store, rig.farm()).ok());
+  EXPECT_TRUE(store->SecretsOf("j1")->empty());
 }
 
 TEST_F(StoreTest, FinishedJobsAreFoundButNotLoaded) {
