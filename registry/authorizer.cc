@@ -38,6 +38,11 @@ std::string BasicHeader(const Credentials& credentials) {
       "Basic ", absl::Base64Escape(absl::StrCat(credentials.user, ":", credentials.password)));
 }
 
+Reach ReachFrom(AddressKind kind) {
+  return {kind != AddressKind::kPublic, kind == AddressKind::kLoopback,
+          kind == AddressKind::kLinkLocal};
+}
+
 bool IsRedirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
@@ -54,33 +59,29 @@ const Challenge* Choose(const std::vector<Challenge>& challenges) {
 
 }  // namespace
 
-PlainHttpHosts::PlainHttpHosts(std::vector<std::string> hosts) : hosts_(std::move(hosts)) {
-  for (std::string& host : hosts_) host = absl::AsciiStrToLower(host);
-}
-
-bool PlainHttpHosts::Allows(absl::string_view registry) const {
-  const std::string whole = absl::AsciiStrToLower(registry);
-  const std::string host = HostWithoutPort(whole);
-  return std::any_of(hosts_.begin(), hosts_.end(), [&](const std::string& allowed) {
-    return allowed == whole || allowed == host || allowed == absl::StrCat("[", host, "]") ||
-           (allowed == whole + ":80");
-  });
-}
-
-std::string PlainHttpHosts::BaseUrl(absl::string_view registry) const {
-  return absl::StrCat(Allows(registry) ? "http://" : "https://", ApiHost(registry));
-}
-
-Authorizer::Authorizer(PlainHttpHosts plain_http, AuthFile auth, HttpTransport* transport,
-                       Waiter* waiter)
-    : plain_http_(std::move(plain_http)),
-      auth_(std::move(auth)),
-      transport_(transport),
-      waiter_(waiter) {}
+Authorizer::Authorizer(Hosts hosts, AuthFile auth, HttpTransport* transport, Waiter* waiter)
+    : hosts_(std::move(hosts)), auth_(std::move(auth)), transport_(transport), waiter_(waiter) {}
 
 bool Authorizer::IsRegistry(const Url& url, const Scope& scope) const {
-  const auto own = ParseUrl(plain_http_.BaseUrl(scope.registry));
+  const auto own = ParseUrl(hosts_.BaseUrl(scope.registry));
   return own.ok() && own->scheme == url.scheme && own->authority == url.authority;
+}
+
+absl::StatusOr<Response> Authorizer::Transmit(Request request, const Url& url, const Scope& scope,
+                                              const absl::Notification* stop) {
+  request.tls = hosts_.Tls(url.authority);
+  const bool own = IsRegistry(url, scope);
+  if (!own && hosts_.Find(url.authority) == nullptr) {
+    absl::MutexLock lock(&mutex_);
+    const auto kind = kinds_.find(scope.registry);
+    request.reach = ReachFrom(kind == kinds_.end() ? AddressKind::kPublic : kind->second);
+  }
+  absl::StatusOr<Response> response = transport_->Send(request, stop);
+  if (own && response.ok() && !response->peer.empty()) {
+    absl::MutexLock lock(&mutex_);
+    kinds_[scope.registry] = KindOf(response->peer);
+  }
+  return response;
 }
 
 std::optional<std::string> Authorizer::Authorization(const Scope& scope) {
@@ -113,12 +114,12 @@ absl::StatusOr<Response> Authorizer::Send(const Request& request, const Scope& s
 absl::StatusOr<Response> Authorizer::SendOnce(const Request& request, const Scope& scope,
                                               const absl::Notification* stop) {
   MA_ASSIGN_OR_RETURN(const Url url, ParseUrl(request.url));
-  if (url.scheme == "http" && !plain_http_.Allows(url.authority) && !IsRegistry(url, scope)) {
+  if (url.scheme == "http" && !hosts_.AllowsPlainHttp(url.authority) && !IsRegistry(url, scope)) {
     return absl::FailedPreconditionError(
         absl::StrCat("refused to go to ", url.authority,
                      " over plain http: configure it as a plain http registry if that is meant"));
   }
-  if (!IsRegistry(url, scope)) return transport_->Send(request, stop);
+  if (!IsRegistry(url, scope)) return Transmit(request, url, scope, stop);
 
   const auto with_authorization = [&](const std::optional<std::string>& value) {
     Request out = request;
@@ -134,11 +135,11 @@ absl::StatusOr<Response> Authorizer::SendOnce(const Request& request, const Scop
       shown = Authorization(scope);
     }
   }
-  MA_ASSIGN_OR_RETURN(Response response, transport_->Send(with_authorization(shown), stop));
+  MA_ASSIGN_OR_RETURN(Response response, Transmit(with_authorization(shown), url, scope, stop));
   if (response.status != 401) return response;
   MA_ASSIGN_OR_RETURN(const bool again, Learn(response, request, scope, shown, stop));
   if (!again || request.source) return response;
-  return transport_->Send(with_authorization(Authorization(scope)), stop);
+  return Transmit(with_authorization(Authorization(scope)), url, scope, stop);
 }
 
 absl::StatusOr<Response> Authorizer::Follow(Request request, Response response, const Scope& scope,
@@ -181,11 +182,13 @@ absl::StatusOr<bool> Authorizer::Learn(const Response& refusal, const Request& r
   if (challenges.empty()) {
     // Some registries challenge at their base alone.
     Request base;
-    base.url = plain_http_.BaseUrl(scope.registry) + "/v2/";
+    base.url = hosts_.BaseUrl(scope.registry) + "/v2/";
     base.connect_timeout = request.connect_timeout;
     base.timeout = request.timeout;
+    base.deadline = request.deadline;
     if (base.url == request.url) return false;
-    MA_ASSIGN_OR_RETURN(const Response answer, transport_->Send(base, stop));
+    MA_ASSIGN_OR_RETURN(const Url base_url, ParseUrl(base.url));
+    MA_ASSIGN_OR_RETURN(const Response answer, Transmit(base, base_url, scope, stop));
     if (IsRetriableStatus(answer.status)) {
       return absl::UnavailableError(absl::StrCat("asking ", scope.registry,
                                                  " what credentials it wants: it answered ",
@@ -210,7 +213,7 @@ absl::StatusOr<bool> Authorizer::Learn(const Response& refusal, const Request& r
         absl::StrCat(scope.registry, " asks for a token but names no usable realm for it ('",
                      absl::CHexEscape(challenge->Param("realm")), "')"));
   }
-  if (realm->scheme != "https" && !plain_http_.Allows(scope.registry)) {
+  if (realm->scheme != "https" && !hosts_.AllowsPlainHttp(scope.registry)) {
     return absl::FailedPreconditionError(
         absl::StrCat(scope.registry, " asks for a token from ", realm->authority,
                      " over plain http: credentials do not travel so"));
@@ -232,12 +235,14 @@ absl::Status Authorizer::FetchToken(const Demand& demand, const Scope& scope, co
   }
   request.connect_timeout = like.connect_timeout;
   request.timeout = like.timeout;
+  request.deadline = like.deadline;
   request.max_response_bytes = kMaxTokenAnswer;
   const auto credentials = auth_.Find(scope.registry, scope.repository);
   if (credentials) request.headers.emplace_back("Authorization", BasicHeader(*credentials));
 
   const std::string what = absl::StrCat("asking for a token for ", scope.registry);
-  auto response = transport_->Send(request, stop);
+  MA_ASSIGN_OR_RETURN(const Url realm, ParseUrl(request.url));
+  auto response = Transmit(request, realm, scope, stop);
   if (!response.ok()) return Annotate(response.status(), what);
   if (response->status != 200) {
     return absl::Status(CodeOf(response->status),

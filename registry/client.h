@@ -13,6 +13,7 @@
 #include "common/base/backoff.h"
 #include "registry/auth_file.h"
 #include "registry/authorizer.h"
+#include "registry/hosts.h"
 #include "registry/http.h"
 #include "registry/manifest.h"
 #include "registry/reference.h"
@@ -21,7 +22,7 @@
 namespace manyarch::registry {
 
 struct ClientOptions {
-  std::vector<std::string> plain_http;  // "host" or "host:port": spoken to without TLS.
+  Hosts hosts;
   AuthFile auth;
   Backoff backoff{absl::Milliseconds(200), absl::Seconds(20), 2.0};
   RetryBudget budget{absl::Minutes(3)};  // Per operation.

@@ -33,7 +33,7 @@ Response Redirect(const std::string& to) { return {307, {{"location", to}}, ""};
 
 struct Rig {
   explicit Rig(AuthFile auth = Me(), std::vector<std::string> plain = {})
-      : authorizer(PlainHttpHosts(std::move(plain)), std::move(auth), &transport, &waiter) {}
+      : authorizer(Hosts::PlainHttp(plain), std::move(auth), &transport, &waiter) {}
 
   absl::StatusOr<Response> Send(const std::string& url = kUrl, const std::string& method = "GET") {
     Request request;
@@ -208,19 +208,6 @@ TEST(Authorizer, GoesToNoPlainHttpHostThatIsNotConfigured) {
   Rig rig;
   EXPECT_FALSE(rig.Send("http://elsewhere.example/v2/").ok());
   EXPECT_TRUE(rig.transport.requests.empty());
-}
-
-TEST(PlainHttpHosts, MatchHostsOnEveryPortOrOnOne) {
-  const PlainHttpHosts hosts({"localhost", "127.0.0.1:5000", "[::1]"});
-  EXPECT_TRUE(hosts.Allows("localhost:5000"));
-  EXPECT_TRUE(hosts.Allows("LOCALHOST"));
-  EXPECT_TRUE(hosts.Allows("127.0.0.1:5000"));
-  EXPECT_TRUE(hosts.Allows("[::1]:5000"));
-  EXPECT_FALSE(hosts.Allows("127.0.0.1"));
-  EXPECT_FALSE(hosts.Allows("127.0.0.1:5001"));
-  EXPECT_FALSE(hosts.Allows("localhost.example"));
-  EXPECT_EQ(hosts.BaseUrl("127.0.0.1:5000"), "http://127.0.0.1:5000");
-  EXPECT_EQ(hosts.BaseUrl("docker.io"), "https://registry-1.docker.io");
 }
 
 }  // namespace
