@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,11 +10,12 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "registry/auth_file.h"
 #include "registry/challenge.h"
 #include "registry/hosts.h"
 #include "registry/http.h"
+#include "registry/keychain.h"
 #include "registry/retry.h"
+#include "registry/token_service.h"
 #include "registry/url.h"
 
 namespace manyarch::registry {
@@ -34,7 +36,8 @@ struct Scope {
 // transport and the waiter must outlive it.
 class Authorizer {
  public:
-  Authorizer(Hosts hosts, AuthFile auth, HttpTransport* transport, Waiter* waiter);
+  Authorizer(Hosts hosts, std::shared_ptr<Keychain> keychain, HttpTransport* transport,
+             Waiter* waiter);
 
   // The last answer, whatever its status; redirects of GET and HEAD are followed, and those of
   // other methods within one host. A request with a source is sent once: after a 401 the caller may
@@ -67,16 +70,24 @@ class Authorizer {
                                     const absl::Notification* stop) ABSL_LOCKS_EXCLUDED(mutex_);
   std::optional<Demand> KnownDemand(const Scope& scope) ABSL_LOCKS_EXCLUDED(mutex_);
   // The header's value; nullopt where nothing is known or needed.
-  std::optional<std::string> Authorization(const Scope& scope) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<std::optional<std::string>> Authorization(const Scope& scope)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // What Basic authentication would show; nullopt: no credentials.
+  absl::StatusOr<std::optional<std::string>> Basic(const Scope& scope);
   // Obeys the challenge of a 401. False: there is nothing more that could be shown.
   absl::StatusOr<bool> Learn(const Response& refusal, const Request& request, const Scope& scope,
                              const std::optional<std::string>& shown,
                              const absl::Notification* stop) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status FetchToken(const Demand& demand, const Scope& scope, const Request& like,
                           const absl::Notification* stop) ABSL_LOCKS_EXCLUDED(mutex_);
+  // One exchange with the token service, or two where it knows one protocol alone.
+  absl::StatusOr<Response> AskRealm(const TokenDemand& demand,
+                                    const std::optional<Credentials>& credentials,
+                                    const Scope& scope, const Request& like,
+                                    const absl::Notification* stop);
 
   const Hosts hosts_;
-  const AuthFile auth_;
+  const std::shared_ptr<Keychain> keychain_;
   HttpTransport* const transport_;
   Waiter* const waiter_;
   mutable absl::Mutex mutex_;

@@ -48,7 +48,10 @@ RegistryClient::RegistryClient(ClientOptions options, HttpTransport* transport, 
     : options_(std::move(options)),
       waiter_(waiter),
       stop_(stop),
-      authorizer_(options_.hosts, options_.auth, transport, waiter) {}
+      authorizer_(options_.hosts,
+                  options_.keychain != nullptr ? options_.keychain
+                                               : std::make_shared<Keychain>(options_.auth, waiter),
+                  transport, waiter) {}
 
 Request RegistryClient::MakeRequest(const std::string& method, std::string url) const {
   Request request;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "registry/authorizer.h"
 #include "registry/hosts.h"
 #include "registry/http.h"
+#include "registry/keychain.h"
 #include "registry/manifest.h"
 #include "registry/reference.h"
 #include "registry/retry.h"
@@ -24,6 +26,8 @@ namespace manyarch::registry {
 struct ClientOptions {
   Hosts hosts;
   AuthFile auth;
+  // Shared with others who ask the same helpers; null: one of its own, over `auth`.
+  std::shared_ptr<Keychain> keychain = nullptr;
   Backoff backoff{absl::Milliseconds(200), absl::Seconds(20), 2.0};
   RetryBudget budget{absl::Minutes(3)};  // Per operation.
   absl::Duration connect_timeout = absl::Seconds(10);

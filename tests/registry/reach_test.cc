@@ -33,7 +33,9 @@ TEST(KindOf, KnowsWhatOnlySomeCanReach) {
 }
 
 struct Rig {
-  explicit Rig(Hosts hosts = {}) : authorizer(std::move(hosts), AuthFile(), &transport, &waiter) {}
+  explicit Rig(Hosts hosts = {})
+      : authorizer(std::move(hosts), std::make_shared<Keychain>(AuthFile(), &waiter), &transport,
+                   &waiter) {}
 
   // The reach of the second request, where the first one was answered from `peer`.
   Reach After(const std::string& peer, Response first) {

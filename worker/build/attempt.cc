@@ -21,6 +21,7 @@
 #include "worker/build/argv.h"
 #include "worker/build/containerfile.h"
 #include "worker/build/failure_table.h"
+#include "worker/build/registry_files.h"
 
 namespace manyarch::worker {
 
@@ -114,7 +115,6 @@ bool Attempt::Fail(const absl::Status& status) {
 }
 
 bool Attempt::Prepare() {
-  const v1::RegistryAccess& registry = offer_.registry();
   const absl::Status status = [&]() -> absl::Status {
     MA_RETURN_IF_ERROR(CheckOptions(offer_.options()));
     MA_RETURN_IF_ERROR(MakeDirs(work_.dir, 0700));
@@ -122,12 +122,7 @@ bool Attempt::Prepare() {
          {work_.tmp(), work_.runtime(), work_.context(), store_.root, store_.runroot}) {
       MA_RETURN_IF_ERROR(MakeDirs(dir, 0700));
     }
-    // An empty one too: else buildah would use what the worker's user has.
-    MA_RETURN_IF_ERROR(WriteFileAtomic(
-        work_.authfile(), registry.authfile().empty() ? "{}" : registry.authfile(), 0600));
-    return WriteFileAtomic(
-        work_.registries_conf(),
-        RegistriesConf({registry.plain_http().begin(), registry.plain_http().end()}), 0600);
+    return WriteRegistryFiles(offer_.registry(), work_);
   }();
   return status.ok() || Fail(Annotate(status, "preparing the build"));
 }
