@@ -12,6 +12,9 @@ namespace manyarch::registry {
 
 namespace {
 
+// For seeing, when time is up, whether a manifest has landed.
+constexpr absl::Duration kLastLook = absl::Seconds(5);
+
 // How often bytes may come that are not the ones asked for: what is between us and the registry may
 // have spoilt them, but what is broken in the registry stays so.
 constexpr int kSpoiltAnswers = 4;
@@ -221,19 +224,22 @@ absl::Status RegistryClient::PutManifest(const Reference& reference, const std::
     } else if (!absl::IsUnavailable(last)) {
       return Annotate(last, what);
     }
+    // It may have landed all the same: this is looked at before every other try, and at the end.
     const absl::Status pause = retrier.Pause(retry_after);
+    if (!absl::IsCancelled(pause) && Shows(url, digest, scope, retrier)) return absl::OkStatus();
     if (!pause.ok()) return GiveUp(what, last, pause, retrier);
-    // It may have landed all the same.
-    Request head = MakeRequest("HEAD", url);
-    head.headers.emplace_back("Accept", AcceptAll());
-    head.timeout = retrier.Timeout(options_.request_timeout);
-    head.deadline = retrier.Deadline();
-    const absl::StatusOr<Response> seen = authorizer_.Send(head, scope, stop_);
-    if (seen.ok() && seen->status == 200 &&
-        seen->Header("docker-content-digest") == digest.ToString()) {
-      return absl::OkStatus();
-    }
   }
+}
+
+bool RegistryClient::Shows(const std::string& url, const Digest& digest, const Scope& scope,
+                           const Retrier& retrier) {
+  Request head = MakeRequest("HEAD", url);
+  head.headers.emplace_back("Accept", AcceptAll());
+  head.timeout = retrier.Timeout(options_.request_timeout);
+  head.deadline = std::max(retrier.Deadline(), waiter_->Now() + kLastLook);
+  const absl::StatusOr<Response> seen = authorizer_.Send(head, scope, stop_);
+  return seen.ok() && seen->status == 200 &&
+         seen->Header("docker-content-digest") == digest.ToString();
 }
 
 absl::StatusOr<std::string> RegistryClient::GetBlob(const Reference& repository,

@@ -121,6 +121,9 @@ class RegistryClient {
   void GiveUpUpload(const Reference& repository, const std::string& url, const Retrier& retrier);
   // The address that an answer gives for the next request of an upload.
   absl::StatusOr<std::string> NextUrl(const std::string& url, const Response& response) const;
+  // Whether a HEAD of a manifest's URL, sent once, shows that digest.
+  bool Shows(const std::string& url, const Digest& digest, const Scope& scope,
+             const Retrier& retrier);
   // The error for an answer that was not hoped for.
   absl::Status Refusal(const std::string& what, const Response& response, const Scope& scope) const;
   absl::Status GiveUp(const std::string& what, const absl::Status& last, const absl::Status& why,

@@ -72,7 +72,11 @@ absl::StatusOr<std::unique_ptr<RegistryAccess>> RegistryAccess::Open(
 std::string RegistryAccess::CredentialsOf(const registry::Reference& reference) const {
   if (auth_path_.empty()) return "nowhere: there is no auth file, so requests are anonymous";
   if (auth_.Find(reference.registry, reference.repository)) return auth_path_;
-  if (std::string why = auth_.Unsupported(reference.registry); !why.empty()) return why;
+  for (const auto& source : auth_.SourcesFor(reference.registry, reference.repository)) {
+    if (source.helper.empty()) continue;
+    return absl::StrCat("the credential helper '", source.helper, "', which ", auth_path_,
+                        " names");
+  }
   return absl::StrCat("nowhere: ", auth_path_, " has none for ", reference.registry,
                       ", so requests are anonymous");
 }

@@ -30,8 +30,12 @@ class TlsTest : public ::testing::Test {
   static void TearDownTestSuite() { certificates_.reset(); }
 
   void Start(bool wants_client_certificate) {
-    auto started =
-        DockerRegistry::Start({"me", "right", true, &*certificates_, wants_client_certificate});
+    testing::DockerRegistryOptions options;
+    options.user = "me";
+    options.password = "right";
+    options.tls = &*certificates_;
+    options.wants_client_certificate = wants_client_certificate;
+    auto started = DockerRegistry::Start(std::move(options));
     ASSERT_TRUE(started.ok()) << started.status();
     registry_ = *std::move(started);
   }
