@@ -89,7 +89,8 @@ absl::StatusOr<VerifiedImage> Publisher::Verify(const core::CheckImage& effect) 
 }
 
 void Publisher::CarryOut(core::CheckImage effect) {
-  strands_.Add({}, [this, era = Era(), effect = std::move(effect)] {
+  const std::string host = effect.image.repository.substr(0, effect.image.repository.find('/'));
+  const auto check = [this, era = Era(), effect = std::move(effect)] {
     if (!IsCurrent(era)) return;
     auto verified = Verify(effect);
     if (absl::IsCancelled(verified.status())) return;
@@ -103,7 +104,8 @@ void Publisher::CarryOut(core::CheckImage effect) {
       checked.failure = FailureOf(verified.status());
     }
     Post(era, std::move(checked));
-  });
+  };
+  strands_.Add({}, check, host);
 }
 
 CopyProgress Publisher::TellOf(int64_t era, const std::string& job_id, std::string what) {

@@ -14,7 +14,9 @@
 namespace manyarch::controller::publish {
 
 // Threads that run tasks. Tasks that share a key run one after the other, in the order in which
-// they were added; others run at the same time. Thread-safe.
+// they were added; others run at the same time. Tasks of one group, which is the first key up to
+// its first '/' unless another one is given, never have more than half of the threads: a registry
+// that is slow does not hold up the others. Thread-safe.
 class Strands {
  public:
   explicit Strands(int threads);
@@ -23,27 +25,31 @@ class Strands {
 
   // The task runs once it is the first of each of its keys. Without keys it waits for no other. No
   // key may be there twice. After Stop tasks are dropped.
-  void Add(const std::vector<std::string>& keys, std::function<void()> run)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  void Add(const std::vector<std::string>& keys, std::function<void()> run,
+           const std::string& group = "") ABSL_LOCKS_EXCLUDED(mutex_);
   // Drops what has not begun and waits for what has. May be called again.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   struct Task {
     std::vector<std::string> keys;
+    std::string group;
     std::function<void()> run;
     size_t behind = 0;  // Keys that others have, for now.
   };
   using TaskPtr = std::shared_ptr<Task>;
   void Work() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool HasRoom(const Task& task) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Release(const Task& task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool Wakes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !ready_.empty(); }
+  bool Wakes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  const int most_of_a_group_;
   absl::Mutex mutex_;
   std::deque<TaskPtr> ready_ ABSL_GUARDED_BY(mutex_);
   // By key, those who want it, in order; the first one has it, be it ready, running, or behind
   // others elsewhere. All keys are taken at once, so nobody waits in a circle.
   absl::flat_hash_map<std::string, std::deque<TaskPtr>> queues_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, int> running_ ABSL_GUARDED_BY(mutex_);  // By group.
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
