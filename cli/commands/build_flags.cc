@@ -35,7 +35,6 @@ constexpr RefusedFlag kRefused[] = {
     {"--authfile", true, "is not supported yet: registry credentials are the controller's"},
     {"--creds", true, "is not supported yet: registry credentials are the controller's"},
     {"--immutable", false, kNotYet},
-    {"--detach-on-interrupt", false, kNotYet},
     {"--provenance", true, "is not supported: lists hold images only, which every registry takes"},
     {"--sbom", true, "is not supported: lists hold images only, which every registry takes"},
     {"--attest", true, "is not supported: lists hold images only, which every registry takes"},
@@ -76,6 +75,11 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
   list("-t,--tag", flags.tags, "Tag to write, with its registry (repeatable)", "REGISTRY/NAME:TAG");
   list("--platform,--platforms", flags.platforms,
        "Platforms to build for (comma list, repeatable; default: this machine's)", "OS/ARCH,…");
+  list("--optional", flags.optional,
+       "Platforms that the list may go without when they fail; as OS/ARCH? in --platform",
+       "OS/ARCH,…");
+  command.add_flag("--keep-going", flags.keep_going,
+                   "Build the other platforms to the end when one has failed");
   list("--build-arg", flags.build_args,
        "Value for an ARG (repeatable; without a value: from the environment)", "NAME[=VALUE]");
   text("--target", flags.target, "Stop at this stage of the Containerfile", "STAGE");
@@ -96,13 +100,9 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
        "Per-architecture tags (default {tag}-{arch}); off writes none", "TEMPLATE");
   text("--project", flags.project, "What the job is accounted to", "NAME");
   command.add_flag("-d,--detach", flags.detach, "Print the job's id and leave it running");
-  text("--progress", flags.progress, "auto, tty, plain or quiet", "KIND")
-      ->check([](const std::string& value) -> std::string {
-        if (value == "rawjson") return "rawjson is not supported yet";
-        return CLI::IsMember({"auto", "tty", "plain", "quiet"})(value);
-      });
-  command.add_flag("-q,--quiet", flags.quiet, "Print the list's digest and nothing else");
-  text("--format", flags.format, "How to print the result: table or json", "FORMAT")
+  AddDetachOnInterrupt(command, flags.attach);
+  AddAttachFlags(command, flags.attach);
+  text("--format", flags.attach.output, "How to print the result: table or json", "FORMAT")
       ->check([](const std::string& value) -> std::string {
         if (value == "oci" || value == "docker") {
           return absl::StrCat("the image format ", value,
@@ -110,9 +110,6 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
         }
         return CLI::IsMember({"table", "json"})(value);
       });
-  text("--iidfile", flags.iidfile, "Write the list's digest to this file", "FILE");
-  text("--metadata-file", flags.metadata_file, "Write digest and names to this file as JSON",
-       "FILE");
   command
       .add_flag_function(
           "--push", [](int64_t) {}, "Taken for buildx's sake: manyarch always pushes")
