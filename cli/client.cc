@@ -142,6 +142,20 @@ absl::StatusOr<v1::SubmitResponse> Client::Submit(const v1::SubmitRequest& reque
   });
 }
 
+absl::StatusOr<v1::SubmitResponse> Client::RetryJob(const v1::RetryJobRequest& request) {
+  return Unary<v1::SubmitResponse>(kSubmitTimeout, [&](auto* context, auto* response) {
+    return farm_->RetryJob(context, request, response);
+  });
+}
+
+absl::StatusOr<v1::ExplainJobResponse> Client::ExplainJob(absl::string_view job_id) {
+  v1::ExplainJobRequest request;
+  request.set_job_id(std::string(job_id));
+  return Unary<v1::ExplainJobResponse>(kUnaryTimeout, [&](auto* context, auto* response) {
+    return farm_->ExplainJob(context, request, response);
+  });
+}
+
 absl::StatusOr<v1::Job> Client::GetJob(absl::string_view job_id) {
   v1::GetJobRequest request;
   request.set_job_id(std::string(job_id));

@@ -40,6 +40,8 @@ class Client {
   const std::string& address() const { return address_; }
 
   absl::StatusOr<v1::SubmitResponse> Submit(const v1::SubmitRequest& request);
+  absl::StatusOr<v1::SubmitResponse> RetryJob(const v1::RetryJobRequest& request);
+  absl::StatusOr<v1::ExplainJobResponse> ExplainJob(absl::string_view job_id);
   absl::StatusOr<v1::Job> GetJob(absl::string_view job_id);
   absl::StatusOr<v1::ListJobsResponse> ListJobs(const v1::ListJobsRequest& request);
   absl::StatusOr<v1::Job> CancelJob(absl::string_view job_id, absl::string_view reason);

@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "cli/exit_code.h"
-#include "cli/log_follower.h"
 #include "cli/render/words.h"
 #include "common/base/backoff.h"
 #include "common/base/ids.h"
@@ -19,13 +18,14 @@ constexpr Backoff kBackoff{absl::Milliseconds(200), absl::Seconds(5), 2.0};
 
 double Jitter() { return static_cast<double>(RandomBits() % 1024) / 1024.0; }
 
-void StartLogs(const v1::Job& job, const FollowOptions& options, LogFollower& logs) {
+void StartLogs(const v1::Job& job, const FollowOptions& options, const LogStart& start,
+               LogFollower& logs) {
   for (const v1::Build& build : job.builds()) {
     for (const v1::Attempt& attempt : build.attempts()) {
       // Before it is accepted there is nothing to read.
       if (!attempt.has_accepted_at() && attempt.state() < v1::ATTEMPT_STATE_ACCEPTED) continue;
       if (options.wants_log && !options.wants_log(build, attempt)) continue;
-      logs.Start({attempt.id(), PlatformText(build.platform()), attempt.worker_name()});
+      logs.Start({attempt.id(), PlatformText(build.platform()), attempt.worker_name()}, start);
     }
   }
 }
@@ -38,11 +38,11 @@ absl::StatusOr<v1::Job> FollowJob(Client& client, Progress& progress, v1::Job jo
                               progress.OnLogLine(source, line);
                             },
                             [&](absl::string_view text) { progress.OnNotice(text); }});
-  const auto show = [&](const v1::Job& now) {
+  const auto show = [&](const v1::Job& now, const LogStart& start) {
     progress.OnJob(now);
-    StartLogs(now, options, logs);
+    StartLogs(now, options, start, logs);
   };
-  show(job);
+  show(job, options.log_start);
   Cancellation never;
   absl::Time last_heard = absl::Now();
   int retry = 0;
@@ -58,7 +58,7 @@ absl::StatusOr<v1::Job> FollowJob(Client& client, Progress& progress, v1::Job jo
       told = false;
       retry = 0;
       job = now;
-      show(job);
+      show(job, {});
     });
     if (IsTerminal(job.state())) break;
     if (!status.ok() && !IsWorthRepeating(status) && !absl::IsCancelled(status)) return status;

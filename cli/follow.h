@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "cli/client.h"
+#include "cli/log_follower.h"
 #include "cli/render/progress.h"
 #include "manyarch/v1/types.pb.h"
 
@@ -15,6 +16,8 @@ namespace manyarch::cli {
 struct FollowOptions {
   // Which attempts' logs to read; null: all.
   std::function<bool(const v1::Build&, const v1::Attempt&)> wants_log;
+  // Where to begin with logs of attempts that are there at the start.
+  LogStart log_start;
   // How long the controller may be out of reach before this gives up. The job does not.
   absl::Duration patience = absl::Minutes(15);
   // How long to wait, after the job's end, for the rest of the logs.

@@ -47,21 +47,31 @@ class LineSplitter {
 
 }  // namespace
 
-absl::Status ReadLogOverOutages(Client& client, const std::string& attempt_id, bool follow,
-                                const StopToken& stop, Cancellation& cancellation,
+absl::Status ReadLogOverOutages(Client& client, const std::string& attempt_id,
+                                const LogStart& start, bool follow, const StopToken& stop,
+                                Cancellation& cancellation,
                                 const std::function<void(absl::string_view)>& on_bytes,
                                 const std::function<void(absl::string_view)>& on_notice) {
+  // Not known until the controller has said where such a start is.
+  bool started = !start.tail_lines && !start.since;
   int64_t offset = 0;
   int retry = 0;
   int not_found = 0;
   while (true) {
     v1::ReadLogRequest request;
     request.set_attempt_id(attempt_id);
-    request.set_offset(offset);
+    if (started) {
+      request.set_offset(offset);
+    } else {
+      if (start.tail_lines) request.set_tail_lines(*start.tail_lines);
+      if (start.since) request.mutable_since()->set_seconds(absl::ToUnixSeconds(*start.since));
+    }
     request.set_follow(follow);
     const absl::Status status =
         client.ReadLog(request, cancellation, [&](const v1::ReadLogResponse& piece) {
           absl::string_view data = piece.data();
+          if (!started) offset = piece.offset();
+          started = true;
           if (piece.offset() < offset) {
             data.remove_prefix(std::min(data.size(), static_cast<size_t>(offset - piece.offset())));
           } else if (piece.offset() > offset) {
@@ -96,24 +106,24 @@ LogFollower::~LogFollower() {
   for (std::thread& thread : threads) thread.join();
 }
 
-void LogFollower::Start(const LogSource& source) {
+void LogFollower::Start(const LogSource& source, const LogStart& start) {
   absl::MutexLock lock(&mutex_);
   if (!started_.insert(source.attempt_id).second) return;
   cancellations_.push_back(std::make_unique<Cancellation>());
   Cancellation* cancellation = cancellations_.back().get();
   ++running_;
-  threads_.emplace_back([this, source, cancellation] {
-    Read(source, *cancellation);
+  threads_.emplace_back([this, source, start, cancellation] {
+    Read(source, start, *cancellation);
     absl::MutexLock done(&mutex_);
     --running_;
   });
 }
 
-void LogFollower::Read(const LogSource& source, Cancellation& cancellation) {
+void LogFollower::Read(const LogSource& source, const LogStart& start, Cancellation& cancellation) {
   LineSplitter lines;
   const auto on_line = [&](absl::string_view line) { sink_.on_line(source, line); };
   const absl::Status status = ReadLogOverOutages(
-      client_, source.attempt_id, /*follow=*/true, stop_, cancellation,
+      client_, source.attempt_id, start, /*follow=*/true, stop_, cancellation,
       [&](absl::string_view bytes) {
         lines.Add(bytes, on_line);
         absl::MutexLock lock(&mutex_);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -19,7 +20,13 @@
 
 namespace manyarch::cli {
 
-// Reads each attempt's log in a thread of its own, from offset 0 to its end: nothing twice, nothing
+// Where in a log to begin: at its start, or, where both are given, at the later of the two.
+struct LogStart {
+  std::optional<int64_t> tail_lines;  // So many lines before the end that it has then.
+  std::optional<absl::Time> since;    // At what arrived then or later.
+};
+
+// Reads each attempt's log in a thread of its own, to its end: nothing twice, nothing
 // left out, however often the connection is lost between. Thread-safe.
 class LogFollower {
  public:
@@ -36,13 +43,13 @@ class LogFollower {
   LogFollower& operator=(const LogFollower&) = delete;
 
   // Starts reading unless this attempt is read already.
-  void Start(const LogSource& source);
+  void Start(const LogSource& source, const LogStart& start = {});
   // Waits until all that was started is read to the end; false when nothing was read for as long as
   // `patience`.
   bool Drain(absl::Duration patience);
 
  private:
-  void Read(const LogSource& source, Cancellation& cancellation);
+  void Read(const LogSource& source, const LogStart& start, Cancellation& cancellation);
 
   Client& client_;
   const Sink sink_;
@@ -57,8 +64,9 @@ class LogFollower {
 
 // Reads one log, following it or not, and hands on its bytes as they are, each once and in order.
 // Repeats broken calls until `stop` is given or the log's end is reached.
-absl::Status ReadLogOverOutages(Client& client, const std::string& attempt_id, bool follow,
-                                const StopToken& stop, Cancellation& cancellation,
+absl::Status ReadLogOverOutages(Client& client, const std::string& attempt_id,
+                                const LogStart& start, bool follow, const StopToken& stop,
+                                Cancellation& cancellation,
                                 const std::function<void(absl::string_view)>& on_bytes,
                                 const std::function<void(absl::string_view)>& on_notice);
 

@@ -72,4 +72,18 @@ absl::StatusOr<v1::Job> SubmitJob(Client& client, Progress& progress, v1::Submit
   return response->job();
 }
 
+absl::StatusOr<v1::Job> SubmitRetry(Client& client, Progress& progress,
+                                    const v1::RetryJobRequest& request,
+                                    const std::function<void()>& before_submit) {
+  MA_RETURN_IF_ERROR(client.GetInfo().status());
+  before_submit();
+  const auto submit = [&]() -> absl::StatusOr<v1::SubmitResponse> {
+    return client.RetryJob(request);
+  };
+  MA_ASSIGN_OR_RETURN(v1::SubmitResponse response, OverOutages<v1::SubmitResponse>(submit));
+  progress.OnInfo(
+      absl::StrCat("job ", response.job().id(), " repeats job ", response.job().retry_of()));
+  return std::move(*response.mutable_job());
+}
+
 }  // namespace manyarch::cli

@@ -18,4 +18,9 @@ absl::StatusOr<v1::Job> SubmitJob(Client& client, Progress& progress, v1::Submit
                                   const ContextTree& tree,
                                   const std::function<void()>& before_submit);
 
+// Submits a job that has ended once more; over lost connections as SubmitJob.
+absl::StatusOr<v1::Job> SubmitRetry(Client& client, Progress& progress,
+                                    const v1::RetryJobRequest& request,
+                                    const std::function<void()>& before_submit);
+
 }  // namespace manyarch::cli

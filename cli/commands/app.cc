@@ -21,9 +21,6 @@ namespace manyarch::cli {
 
 namespace {
 
-// Commands that manyarch will have.
-constexpr absl::string_view kPlanned[] = {"attach", "retry", "why"};
-
 int Usage(const std::string& sentence, const CLI::App* command) {
   std::string path;
   for (const CLI::App* app = command; app != nullptr; app = app->get_parent()) {
@@ -42,9 +39,6 @@ std::vector<std::string> FlagsOf(const CLI::App& command) {
 }
 
 std::string UnknownCommand(const CLI::App& app, const std::string& word) {
-  for (const absl::string_view planned : kPlanned) {
-    if (word == planned) return absl::StrCat("the command '", word, "' is not supported yet");
-  }
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
   const std::string nearest = Nearest(word, names);
@@ -129,8 +123,9 @@ int RunApp(int argc, char** argv) {
   app.get_formatter()->column_width(34);
   Invocation invocation;
   AddFarmFlags(app, invocation);
-  for (const auto add : {AddBuild, AddJobs, AddShow, AddLogs, AddCancel, AddWorkers, AddVersion,
-                         AddDev, AddImage, AddDoctor, AddFarms, AddCompletion}) {
+  for (const auto add :
+       {AddBuild, AddJobs, AddShow, AddLogs, AddAttach, AddWait, AddWhy, AddRetry, AddCancel,
+        AddWorkers, AddVersion, AddDev, AddImage, AddDoctor, AddFarms, AddCompletion}) {
     add(app, invocation);
   }
   app.footer(

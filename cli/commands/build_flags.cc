@@ -25,7 +25,6 @@ constexpr RefusedFlag kRefused[] = {
     {"--source-date-epoch", true, "is not supported: use --timestamp"},
     {"--authfile", true, "is not supported yet: registry credentials are the controller's"},
     {"--creds", true, "is not supported yet: registry credentials are the controller's"},
-    {"--detach-on-interrupt", false, kNotYet},
     {"--provenance", true, "is not supported: lists hold images only, which every registry takes"},
     {"--sbom", true, "is not supported: lists hold images only, which every registry takes"},
     {"--attest", true, "is not supported: lists hold images only, which every registry takes"},
@@ -64,6 +63,11 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
   list("-t,--tag", flags.tags, "Tag to write, with its registry (repeatable)", "REGISTRY/NAME:TAG");
   list("--platform,--platforms", flags.platforms,
        "Platforms to build for (comma list, repeatable; default: this machine's)", "OS/ARCH,…");
+  list("--optional", flags.optional,
+       "Platforms that the list may go without when they fail; as OS/ARCH? in --platform",
+       "OS/ARCH,…");
+  command.add_flag("--keep-going", flags.keep_going,
+                   "Build the other platforms to the end when one has failed");
   list("--build-arg", flags.build_args,
        "Value for an ARG (repeatable; without a value: from the environment)", "NAME[=VALUE]");
   text("--target", flags.target, "Stop at this stage of the Containerfile", "STAGE");
@@ -103,12 +107,8 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
       ->check(CLI::IsMember({"warn", "strict", "off"}));
   text("--project", flags.project, "What the job is accounted to", "NAME");
   command.add_flag("-d,--detach", flags.detach, "Print the job's id and leave it running");
-  text("--progress", flags.progress, "auto, tty, plain or quiet", "KIND")
-      ->check([](const std::string& value) -> std::string {
-        if (value == "rawjson") return "rawjson is not supported yet";
-        return CLI::IsMember({"auto", "tty", "plain", "quiet"})(value);
-      });
-  command.add_flag("-q,--quiet", flags.quiet, "Print the list's digest and nothing else");
+  AddDetachOnInterrupt(command, flags.attach);
+  AddAttachFlags(command, flags.attach);
   command.add_flag("--immutable", flags.immutable, "Fail where a tag exists already: move none");
   // One name for two things: that of buildah, and that of every listing here.
   command
@@ -117,7 +117,7 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
           [&flags](const std::vector<std::string>& formats) {
             for (const std::string& format : formats) {
               const bool image = format == "docker" || format == "oci";
-              (image ? flags.image_format : flags.format) = format;
+              (image ? flags.image_format : flags.attach.output) = format;
             }
           },
           "Of the images and their list: docker (default) or oci; of the printed result: table or "
@@ -125,9 +125,6 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
       ->check(CLI::IsMember({"docker", "oci", "table", "json"}))
       ->type_name("FORMAT")
       ->allow_extra_args(false);
-  text("--iidfile", flags.iidfile, "Write the list's digest to this file", "FILE");
-  text("--metadata-file", flags.metadata_file, "Write digest and names to this file as JSON",
-       "FILE");
   command
       .add_flag_function(
           "--push", [](int64_t) {}, "Taken for buildx's sake: manyarch always pushes")

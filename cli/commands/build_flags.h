@@ -7,6 +7,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
+#include "cli/commands/attached.h"
 #include "manyarch/v1/types.pb.h"
 
 namespace manyarch::cli {
@@ -16,6 +17,8 @@ struct BuildFlags {
   std::string file;
   std::vector<std::string> tags;
   std::vector<std::string> platforms;
+  std::vector<std::string> optional;
+  bool keep_going = false;
   std::vector<std::string> build_args;
   std::string target;
   std::vector<std::string> labels;
@@ -40,13 +43,9 @@ struct BuildFlags {
   std::string check_binaries;
   std::string project = "default";
   bool detach = false;
-  std::string progress = "auto";
-  bool quiet = false;
   bool immutable = false;
-  std::string format = "table";  // Of the result, as it is printed.
-  std::string image_format;      // "docker" or "oci"; empty: the controller's default.
-  std::string iidfile;
-  std::string metadata_file;
+  std::string image_format;  // "docker" or "oci"; empty: the controller's default.
+  AttachFlags attach;
   std::vector<std::string> refused;  // Flags given that manyarch does not have (yet): sentences.
 };
 

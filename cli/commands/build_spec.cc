@@ -1,9 +1,13 @@
 // SpecFromFlags: all that can be wrong with the flags is found here, before anything is sent.
+#include <algorithm>
 #include <set>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "cli/commands/build_flags.h"
 #include "cli/commands/build_options.h"
@@ -52,13 +56,53 @@ absl::Status AddTags(const BuildFlags& flags, v1::JobSpec& spec) {
   return absl::OkStatus();
 }
 
+// "linux/amd64,linux/riscv64?": the pieces without question marks, and those that had one.
+struct PlatformPieces {
+  std::vector<std::string> all;
+  std::set<Platform> optional;
+};
+
+absl::StatusOr<PlatformPieces> SplitPlatforms(const BuildFlags& flags) {
+  PlatformPieces pieces;
+  for (const std::string& item : flags.platforms) {
+    for (absl::string_view piece : absl::StrSplit(item, ',')) {
+      piece = absl::StripAsciiWhitespace(piece);
+      if (absl::ConsumeSuffix(&piece, "?")) {
+        MA_ASSIGN_OR_RETURN(Platform platform, ParsePlatform(piece));
+        pieces.optional.insert(std::move(platform));
+      }
+      pieces.all.emplace_back(piece);
+    }
+  }
+  return pieces;
+}
+
 absl::Status AddPlatforms(const BuildFlags& flags, const std::string& machine, v1::JobSpec& spec) {
-  std::vector<std::string> wanted = flags.platforms;
-  if (wanted.empty()) wanted.push_back(absl::StrCat("linux/", machine));
-  auto platforms = ParsePlatformList(wanted);
+  auto pieces = SplitPlatforms(flags);
+  MA_RETURN_IF_ERROR(Annotate(pieces.status(), "--platform"));
+  if (pieces->all.empty()) pieces->all.push_back(absl::StrCat("linux/", machine));
+  auto platforms = ParsePlatformList(pieces->all);
   MA_RETURN_IF_ERROR(Annotate(platforms.status(), "--platform"));
+  // --optional may repeat what --platform names, or name something more.
+  if (!flags.optional.empty()) {
+    const auto optional = ParsePlatformList(flags.optional);
+    MA_RETURN_IF_ERROR(Annotate(optional.status(), "--optional"));
+    for (const Platform& platform : *optional) {
+      pieces->optional.insert(platform);
+      if (std::find(platforms->begin(), platforms->end(), platform) == platforms->end()) {
+        platforms->push_back(platform);
+      }
+    }
+  }
+  if (pieces->optional.size() == platforms->size()) {
+    return absl::InvalidArgumentError(
+        "every platform is optional: at least one must be required, for a list without images is "
+        "none");
+  }
   for (const Platform& platform : *platforms) {
-    v1::Platform& to = *spec.add_platforms()->mutable_platform();
+    v1::PlatformRequest& request = *spec.add_platforms();
+    request.set_optional(pieces->optional.contains(platform));
+    v1::Platform& to = *request.mutable_platform();
     to.set_os(platform.os);
     to.set_arch(platform.arch);
     to.set_variant(platform.variant);
@@ -112,6 +156,7 @@ absl::StatusOr<v1::JobSpec> SpecFromFlags(const BuildFlags& flags,
   MA_RETURN_IF_ERROR(AddBuildOptions(flags, getenv, spec));
   MA_RETURN_IF_ERROR(SetArchTags(flags, spec));
   SetPublishing(flags, spec);
+  spec.set_keep_going(flags.keep_going);
   spec.set_emulation(Emulation(flags.emulation));
   spec.set_binary_check(BinaryCheck(flags.check_binaries));
   spec.set_max_attempts(flags.max_attempts);

@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "cli/client.h"
 #include "cli/commands/command.h"
+#include "cli/commands/since.h"
 #include "cli/render/json.h"
 #include "cli/render/listing.h"
 #include "cli/render/words.h"
@@ -17,6 +18,9 @@ namespace {
 struct JobsFlags {
   int limit = 0;
   std::vector<std::string> states;
+  std::string tag;
+  std::string project;
+  std::string since;
   std::string format = "table";
 };
 
@@ -33,6 +37,13 @@ int RunJobs(const JobsFlags& flags, const Invocation& invocation) {
   request.set_limit(flags.limit);
   const std::map<std::string, v1::JobState> names = StateNames();
   for (const std::string& state : flags.states) request.add_states(names.at(state));
+  request.set_tag(flags.tag);
+  request.set_project(flags.project);
+  if (!flags.since.empty()) {
+    const absl::StatusOr<absl::Time> since = ParseSince(flags.since);
+    if (!since.ok()) return Fail(since.status());
+    request.mutable_submitted_after()->set_seconds(absl::ToUnixSeconds(*since));
+  }
   Client client(invocation.controller);
   const absl::StatusOr<v1::ListJobsResponse> jobs = client.ListJobs(request);
   if (!jobs.ok()) return Fail(jobs.status());
@@ -56,6 +67,13 @@ void AddJobs(CLI::App& app, Invocation& invocation) {
       ->allow_extra_args(false)
       ->check(CLI::IsMember(names))
       ->type_name("STATE");
+  command->add_option("--tag", flags->tag, "Only jobs with a tag that contains this")
+      ->type_name("TEXT");
+  command->add_option("--project", flags->project, "Only jobs of this project")->type_name("NAME");
+  command
+      ->add_option("--since", flags->since,
+                   "Only jobs submitted since, e.g. 2h or 2024-03-01T12:00:00Z")
+      ->type_name("TIME");
   AddFormat(*command, flags->format);
   command->callback([flags, &invocation] {
     invocation.run = [flags, &invocation] { return RunJobs(*flags, invocation); };

@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "cli/client.h"
 #include "cli/commands/command.h"
+#include "cli/commands/since.h"
 #include "cli/follow.h"
 #include "cli/log_follower.h"
 #include "cli/render/words.h"
@@ -25,7 +26,18 @@ struct LogsFlags {
   std::string platform;
   std::string attempt;
   bool follow = false;
+  int64_t tail = -1;
+  std::string since;
 };
+
+absl::StatusOr<LogStart> StartOf(const LogsFlags& flags) {
+  LogStart start;
+  if (flags.tail >= 0) start.tail_lines = flags.tail;
+  if (!flags.since.empty()) {
+    MA_ASSIGN_OR_RETURN(start.since, ParseSince(flags.since));
+  }
+  return start;
+}
 
 // Lines of logs to stdout, prefixed where there are several platforms.
 class LogLines : public Progress {
@@ -84,7 +96,8 @@ absl::StatusOr<std::vector<Chosen>> Choose(const v1::Job& job, const LogsFlags& 
 }
 
 // The logs as they are now, one after the other; a single one byte for byte.
-absl::Status PrintLogs(Client& client, const std::vector<Chosen>& chosen, LogLines& lines) {
+absl::Status PrintLogs(Client& client, const std::vector<Chosen>& chosen, const LogStart& start,
+                       LogLines& lines) {
   const StopToken stop;
   const bool raw = chosen.size() == 1 && isatty(STDOUT_FILENO) == 0;
   for (const Chosen& one : chosen) {
@@ -99,7 +112,7 @@ absl::Status PrintLogs(Client& client, const std::vector<Chosen>& chosen, LogLin
     Cancellation never;
     std::string text;
     MA_RETURN_IF_ERROR(ReadLogOverOutages(
-        client, one.attempt->id(), /*follow=*/false, stop, never,
+        client, one.attempt->id(), start, /*follow=*/false, stop, never,
         [&](absl::string_view bytes) {
           if (raw) {
             Print(bytes);
@@ -121,6 +134,8 @@ absl::Status PrintLogs(Client& client, const std::vector<Chosen>& chosen, LogLin
 
 int RunLogs(const LogsFlags& flags, const Invocation& invocation) {
   if (flags.job.empty()) return Fail(absl::InvalidArgumentError("logs: of which JOB?"));
+  const absl::StatusOr<LogStart> start = StartOf(flags);
+  if (!start.ok()) return Fail(start.status());
   Client client(invocation.controller);
   const absl::StatusOr<v1::Job> job = client.GetJob(flags.job);
   if (!job.ok()) return Fail(job.status());
@@ -128,10 +143,11 @@ int RunLogs(const LogsFlags& flags, const Invocation& invocation) {
   if (!chosen.ok()) return Fail(chosen.status());
   LogLines lines(chosen->size() > 1);
   if (!flags.follow) {
-    const absl::Status status = PrintLogs(client, *chosen, lines);
+    const absl::Status status = PrintLogs(client, *chosen, *start, lines);
     return status.ok() ? 0 : Fail(status);
   }
   FollowOptions options;
+  options.log_start = *start;
   // The attempts chosen now, and any that is newer, unless one was named.
   options.wants_log = [&](const v1::Build& build, const v1::Attempt& attempt) {
     for (const Chosen& one : *chosen) {
@@ -155,6 +171,13 @@ void AddLogs(CLI::App& app, Invocation& invocation) {
   command
       ->add_option("--attempt", flags->attempt, "This attempt (id or number), not the latest one")
       ->type_name("ATTEMPT");
+  command->add_option("--tail,-n", flags->tail, "Only the last lines of each log")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("LINES");
+  command
+      ->add_option("--since", flags->since,
+                   "Only what was printed since, e.g. 10m or 2024-03-01T12:00:00Z")
+      ->type_name("TIME");
   command->add_flag("-f,--follow", flags->follow, "Go on until the job is over");
   command->callback([flags, &invocation] {
     invocation.run = [flags, &invocation] { return RunLogs(*flags, invocation); };

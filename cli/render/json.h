@@ -14,7 +14,7 @@ std::string ToJson(const google::protobuf::Message& message);
 // What a build left behind: {"job_id", "state", "digest", "tags": […], "platforms": […]}.
 std::string ResultJson(const v1::Job& job);
 
-// The keys of buildx's --metadata-file.
+// The keys of buildx's --metadata-file, and what each platform took under "manyarch.platforms".
 std::string MetadataJson(const v1::Job& job);
 
 }  // namespace manyarch::cli

@@ -1,7 +1,10 @@
 #include "cli/render/lanes.h"
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "cli/render/table.h"
 #include "cli/render/words.h"
@@ -9,6 +12,8 @@
 namespace manyarch::cli {
 
 namespace {
+
+constexpr size_t kNarrow = 60;  // Below this the worker is left out, so that the step is seen.
 
 // The attempt to show: the newest that is not lost, else the newest.
 const v1::Attempt* Shown(const v1::Build& build) {
@@ -26,26 +31,55 @@ std::string Elapsed(const v1::Attempt& attempt, absl::Time now) {
   return ShortDuration(end - ToTime(start));
 }
 
-std::vector<std::string> Row(const v1::Build& build,
-                             const std::map<std::string, std::string>& steps, absl::Time now) {
-  const std::string platform = absl::StrCat("  ", PlatformText(build.platform()));
+const Activity* ActivityOf(const v1::Build& build,
+                           const std::map<std::string, Activity>& activities) {
   const v1::Attempt* attempt = Shown(build);
-  if (build.state() == v1::BUILD_STATE_WAITING || attempt == nullptr) {
-    return {platform, Word(build.state()), "", "", SafeLine(build.waiting_reason())};
+  if (attempt == nullptr || build.state() != v1::BUILD_STATE_RUNNING) return nullptr;
+  const auto it = activities.find(attempt->id());
+  return it == activities.end() ? nullptr : &it->second;
+}
+
+Style StyleOf(const v1::Build& build) {
+  switch (build.state()) {
+    case v1::BUILD_STATE_SUCCEEDED:
+      return Style::kGood;
+    case v1::BUILD_STATE_FAILED:
+      return Style::kBad;
+    default:
+      return Style::kNormal;
   }
-  const std::string where =
-      absl::StrCat(attempt->worker_name(), " (", HowText(attempt->emulated()), ")");
+}
+
+std::vector<std::string> Row(const v1::Build& build, const Activity* activity, absl::Time now,
+                             bool narrow) {
+  const std::string platform =
+      absl::StrCat("  ", PlatformText(build.platform()), build.optional() ? "?" : "");
+  const v1::Attempt* attempt = Shown(build);
+  const auto row = [&](std::string state, std::string where, std::string elapsed,
+                       std::string detail) {
+    std::vector<std::string> cells = {platform, std::move(state)};
+    if (!narrow) cells.push_back(std::move(where));
+    cells.push_back(std::move(elapsed));
+    cells.push_back(std::move(detail));
+    return cells;
+  };
+  if (build.state() == v1::BUILD_STATE_SUCCEEDED && attempt == nullptr) {
+    return row(Word(build.state()), absl::StrCat("from job ", build.reused_from()), "",
+               build.image().digest());
+  }
+  if (build.state() == v1::BUILD_STATE_WAITING || attempt == nullptr) {
+    return row(Word(build.state()), "", "",
+               SafeLine(build.has_failure() ? build.failure().message() : build.waiting_reason()));
+  }
   std::string state = Word(build.state());
   std::string detail;
   switch (build.state()) {
-    case v1::BUILD_STATE_RUNNING: {
+    case v1::BUILD_STATE_RUNNING:
       state = Word(attempt->state());
-      const auto step = steps.find(attempt->id());
-      if (step != steps.end() && attempt->state() <= v1::ATTEMPT_STATE_BUILDING) {
-        detail = step->second;
+      if (activity != nullptr && attempt->state() <= v1::ATTEMPT_STATE_BUILDING) {
+        detail = activity->step;
       }
       break;
-    }
     case v1::BUILD_STATE_SUCCEEDED:
       detail = build.image().digest();
       break;
@@ -55,25 +89,60 @@ std::vector<std::string> Row(const v1::Build& build,
     default:
       break;
   }
-  return {platform, state, where, Elapsed(*attempt, now), detail};
+  return row(state, absl::StrCat(attempt->worker_name(), " (", HowText(attempt->emulated()), ")"),
+             Elapsed(*attempt, now), detail);
+}
+
+// Tabs would be wider than they count.
+std::string Fitted(absl::string_view line, size_t width) {
+  return std::string(Truncated(absl::StrReplaceAll(line, {{"\t", " "}}), width));
 }
 
 }  // namespace
 
-std::vector<std::string> Lanes(const v1::Job& job, const std::map<std::string, std::string>& steps,
-                               absl::Time now, size_t width) {
+void Activity::Add(absl::string_view line) {
+  std::string safe = SafeLine(line);
+  if (safe.empty()) return;
+  if (!StepIn(safe).empty()) step = safe;
+  tail.push_back(std::move(safe));
+  if (tail.size() > kKept) tail.pop_front();
+}
+
+std::vector<ScreenLine> Lanes(const v1::Job& job, const std::map<std::string, Activity>& activities,
+                              absl::Time now, ScreenSize size) {
+  // A full last column makes some terminals wrap.
+  const size_t width = std::max<size_t>(size.width, 2) - 1;
+  const size_t room = std::max<size_t>(size.height, 2) - 1;
   std::string heading = absl::StrCat("job ", job.id(), "  ", Word(job.state()));
   if (job.submitted_at().seconds() != 0) {
-    absl::StrAppend(&heading, "  ", ShortDuration(now - ToTime(job.submitted_at())));
+    const absl::Time end = job.has_finished_at() ? ToTime(job.finished_at()) : now;
+    absl::StrAppend(&heading, "  ", ShortDuration(end - ToTime(job.submitted_at())));
   }
   if (!job.status_reason().empty()) absl::StrAppend(&heading, "  ", SafeLine(job.status_reason()));
   std::vector<std::vector<std::string>> rows;
-  for (const v1::Build& build : job.builds()) rows.push_back(Row(build, steps, now));
-  std::vector<std::string> lines = {std::string(Truncated(heading, width))};
-  const std::string table = AlignedTable(rows);
-  for (const absl::string_view line : absl::StrSplit(table, '\n', absl::SkipEmpty())) {
-    lines.emplace_back(Truncated(line, width));
+  size_t running = 0;
+  for (const v1::Build& build : job.builds()) {
+    const Activity* activity = ActivityOf(build, activities);
+    if (activity != nullptr) ++running;
+    rows.push_back(Row(build, activity, now, width < kNarrow));
   }
+  const size_t taken = rows.size() + 1;
+  const size_t each = running == 0 || taken >= room ? 0 : (room - taken) / running;
+  std::vector<ScreenLine> lines = {{Fitted(heading, width), Style::kHeading}};
+  const std::string table = AlignedTable(rows);
+  int b = 0;
+  for (const absl::string_view line : absl::StrSplit(table, '\n', absl::SkipEmpty())) {
+    const v1::Build& build = job.builds(b++);
+    lines.push_back({Fitted(line, width), StyleOf(build)});
+    const Activity* activity = ActivityOf(build, activities);
+    if (activity == nullptr) continue;
+    const size_t shown = std::min(each, activity->tail.size());
+    for (size_t i = activity->tail.size() - shown; i < activity->tail.size(); ++i) {
+      lines.push_back({Fitted(absl::StrCat("    ", activity->tail[i]), width), Style::kFaint});
+    }
+  }
+  // What has scrolled out of the window could not be drawn over.
+  lines.resize(std::min(lines.size(), room));
   return lines;
 }
 

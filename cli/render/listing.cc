@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "cli/render/table.h"
+#include "cli/render/timeline.h"
 #include "cli/render/words.h"
 
 namespace manyarch::cli {
@@ -32,7 +33,8 @@ std::string WorkerStateText(const v1::Worker& worker) {
   return text;
 }
 
-std::string AttemptText(const v1::Attempt& attempt, absl::Time now) {
+std::string AttemptText(const v1::Job& job, const v1::Build& build, const v1::Attempt& attempt,
+                        absl::Time now) {
   std::string text = absl::StrCat("    attempt ", attempt.number(), "  ", attempt.id(), "  ",
                                   Word(attempt.state()), " on ", attempt.worker_name(), " (",
                                   HowText(attempt.emulated()), ")");
@@ -41,14 +43,14 @@ std::string AttemptText(const v1::Attempt& attempt, absl::Time now) {
     const absl::Time end = attempt.has_finished_at() ? ToTime(attempt.finished_at()) : now;
     absl::StrAppend(&text, ", ", ShortDuration(end - ToTime(start)));
   }
-  absl::StrAppend(&text, "\n");
+  absl::StrAppend(&text, "\n      ", TimelineText(PhasesOf(job, build, attempt, now)), "\n");
   if (attempt.has_failure()) {
     absl::StrAppend(&text, "      ", SafeLine(attempt.failure().message()), "\n");
   }
   return text;
 }
 
-std::string BuildText(const v1::Build& build, absl::Time now) {
+std::string BuildText(const v1::Job& job, const v1::Build& build, absl::Time now) {
   std::string text = absl::StrCat("  ", PlatformText(build.platform()),
                                   build.optional() ? " (optional)" : "", ": ", Word(build.state()));
   if (build.state() == v1::BUILD_STATE_WAITING && !build.waiting_reason().empty()) {
@@ -59,12 +61,13 @@ std::string BuildText(const v1::Build& build, absl::Time now) {
                     MessageWithout(build.failure().message(), PlatformText(build.platform())));
   }
   absl::StrAppend(&text, "\n");
-  if (build.has_image()) {
+  if (build.state() == v1::BUILD_STATE_SUCCEEDED && build.has_image()) {
     absl::StrAppend(&text, "    image  ", build.image().repository(), "@", build.image().digest(),
-                    "\n");
+                    build.reused_from().empty() ? "" : "  (of job ", build.reused_from(),
+                    build.reused_from().empty() ? "" : ")", "\n");
   }
   for (const v1::Attempt& attempt : build.attempts()) {
-    absl::StrAppend(&text, AttemptText(attempt, now));
+    absl::StrAppend(&text, AttemptText(job, build, attempt, now));
   }
   for (const std::string& warning : build.warnings()) {
     absl::StrAppend(&text, "    warning: ", SafeLine(warning), "\n");
@@ -99,6 +102,8 @@ std::string JobText(const v1::Job& job, absl::Time now) {
                                              ShortDuration(ToTime(job.finished_at()) -
                                                            ToTime(job.submitted_at())))});
   }
+  if (!job.retry_of().empty()) rows.push_back({"Retry of", job.retry_of()});
+  if (!job.spec().source().empty()) rows.push_back({"Source", SafeLine(job.spec().source())});
   rows.push_back({"Project", job.spec().project()});
   if (!job.intent().digest().empty()) rows.push_back({"Digest", job.intent().digest()});
   for (const v1::TagResult& tag : job.tags()) {
@@ -111,7 +116,7 @@ std::string JobText(const v1::Job& job, absl::Time now) {
     rows.push_back({failed ? "Failure" : "Reason", SafeLine(job.failure().message())});
   }
   std::string text = AlignedTable(rows);
-  for (const v1::Build& build : job.builds()) absl::StrAppend(&text, BuildText(build, now));
+  for (const v1::Build& build : job.builds()) absl::StrAppend(&text, BuildText(job, build, now));
   return text;
 }
 

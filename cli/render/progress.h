@@ -32,6 +32,8 @@ class Progress {
   virtual void OnInfo(absl::string_view text) { OnNotice(text); }
   // The job is over: nothing more is drawn, nor drawn over.
   virtual void Finish() {}
+  // The program ends at once, on a thread of its own: whatever the terminal needs to be usable.
+  virtual void Abandon() {}
 };
 
 // Every change and every line of output, in order, prefixed. For logs, CI and pipes.

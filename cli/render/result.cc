@@ -22,6 +22,17 @@ const v1::Attempt* FailedAttempt(const v1::Build& build) {
   return found;
 }
 
+// Where the output of the failing step itself begins in the last lines; all of them where that is
+// not to be seen in them.
+int OutputOfStep(const v1::Failure& failure) {
+  if (failure.step().empty()) return 0;
+  const std::string step = SafeLine(failure.step());
+  for (int i = failure.last_lines_size() - 1; i >= 0; --i) {
+    if (SafeLine(failure.last_lines(i)) == step) return i + 1;
+  }
+  return 0;
+}
+
 std::string BuildFailureText(const v1::Job& job, const v1::Build& build) {
   const std::string platform = PlatformText(build.platform());
   const v1::Attempt* attempt = FailedAttempt(build);
@@ -35,8 +46,8 @@ std::string BuildFailureText(const v1::Job& job, const v1::Build& build) {
   const v1::Failure& detail =
       failure.last_lines().empty() && attempt != nullptr ? attempt->failure() : failure;
   if (!detail.step().empty()) absl::StrAppend(&text, "  step: ", SafeLine(detail.step()), "\n");
-  for (const std::string& line : detail.last_lines()) {
-    absl::StrAppend(&text, "  | ", SafeLine(line), "\n");
+  for (int i = OutputOfStep(detail); i < detail.last_lines_size(); ++i) {
+    absl::StrAppend(&text, "  | ", SafeLine(detail.last_lines(i)), "\n");
   }
   // Not twice, where the program's own last line says it already.
   const auto said = [&](const std::string& message) {
@@ -75,7 +86,9 @@ std::string ResultText(const v1::Job& job) {
   for (const v1::Build& build : job.builds()) {
     const bool there = build.state() == v1::BUILD_STATE_SUCCEEDED;
     rows.push_back({absl::StrCat("  ", PlatformText(build.platform())),
-                    there ? build.image().digest() : Word(build.state())});
+                    there
+                        ? build.image().digest()
+                        : absl::StrCat(Word(build.state()), build.optional() ? ", optional" : "")});
   }
   return text + AlignedTable(rows);
 }
@@ -106,6 +119,10 @@ std::string FailureText(const v1::Job& job) {
     // In front, so that the platform, its step and its output stand last.
     text =
         absl::StrCat("job ", job.id(), " failed: ", SafeLine(job.failure().message()), "\n", text);
+  }
+  // Said last, so that nobody takes the list for a whole one.
+  if (job.state() == v1::JOB_STATE_SUCCEEDED && !job.status_reason().empty()) {
+    absl::StrAppend(&text, "WARNING: job ", job.id(), " was ", SafeLine(job.status_reason()), "\n");
   }
   return text;
 }

@@ -7,8 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "cli/render/changes.h"
-#include "cli/render/lanes.h"
 #include "cli/render/words.h"
 
 namespace manyarch::cli {
@@ -16,14 +14,13 @@ namespace manyarch::cli {
 namespace {
 
 constexpr absl::Duration kFrame = absl::Milliseconds(100);   // At most one picture in this time.
-constexpr absl::Duration kClock = absl::Milliseconds(1000);  // At least one in this.
+constexpr absl::Duration kLook = absl::Milliseconds(200);    // How soon a resize is noticed.
+constexpr absl::Duration kClock = absl::Milliseconds(1000);  // At least one picture in this.
 
-struct Size {
-  size_t width = 80;
-  size_t height = 24;
-};
+constexpr char kHideCursor[] = "\x1b[?25l";
+constexpr char kShowCursor[] = "\x1b[?25h";
 
-Size TerminalSize(std::FILE* out) {
+ScreenSize SizeOf(std::FILE* out) {
   winsize size{};
   if (ioctl(fileno(out), TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) {
     return {};
@@ -31,9 +28,26 @@ Size TerminalSize(std::FILE* out) {
   return {size.ws_col, size.ws_row};
 }
 
+absl::string_view CodeOf(Style style) {
+  switch (style) {
+    case Style::kHeading:
+      return "\x1b[1m";
+    case Style::kGood:
+      return "\x1b[32m";
+    case Style::kBad:
+      return "\x1b[31m";
+    case Style::kFaint:
+      return "\x1b[2m";
+    case Style::kNormal:
+      break;
+  }
+  return "";
+}
+
 }  // namespace
 
-TtyProgress::TtyProgress(std::FILE* out) : out_(out), thread_([this] { Run(); }) {}
+TtyProgress::TtyProgress(std::FILE* out, bool colors)
+    : out_(out), colors_(colors), thread_([this] { Run(); }) {}
 
 TtyProgress::~TtyProgress() { Finish(); }
 
@@ -43,9 +57,8 @@ void TtyProgress::OnJob(const v1::Job& job) {
   for (int i = 0; i < job.builds_size(); ++i) {
     const int known = i < job_.builds_size() ? job_.builds(i).warnings_size() : 0;
     for (int w = known; w < job.builds(i).warnings_size(); ++w) {
-      Erase();
-      std::fprintf(out_, "%s: warning: %s\n", PlatformText(job.builds(i).platform()).c_str(),
-                   SafeLine(job.builds(i).warnings(w)).c_str());
+      PrintAbove(absl::StrCat(PlatformText(job.builds(i).platform()),
+                              ": warning: ", SafeLine(job.builds(i).warnings(w))));
     }
   }
   job_ = job;
@@ -54,19 +67,15 @@ void TtyProgress::OnJob(const v1::Job& job) {
 }
 
 void TtyProgress::OnLogLine(const LogSource& source, absl::string_view line) {
-  const std::string step = StepIn(line);
-  if (step.empty()) return;
   absl::MutexLock lock(&mutex_);
-  steps_[source.attempt_id] = step;
+  activities_[source.attempt_id].Add(line);
   dirty_ = true;
   changed_.Signal();
 }
 
 void TtyProgress::OnNotice(absl::string_view text) {
   absl::MutexLock lock(&mutex_);
-  Erase();
-  std::fprintf(out_, "%.*s\n", static_cast<int>(text.size()), text.data());
-  std::fflush(out_);
+  PrintAbove(text);
   Draw();
 }
 
@@ -76,43 +85,69 @@ void TtyProgress::Finish() {
     if (finished_) return;
     finished_ = true;
     Draw();
+    std::fputs(kShowCursor, out_);
+    std::fflush(out_);
     changed_.Signal();
   }
   thread_.join();
 }
 
+void TtyProgress::Abandon() {
+  // Without the lock and the buffer: whoever holds them may be stuck.
+  const ssize_t ignored = ::write(fileno(out_), kShowCursor, sizeof(kShowCursor) - 1);
+  static_cast<void>(ignored);
+}
+
 void TtyProgress::Run() {
   absl::MutexLock lock(&mutex_);
+  absl::Time last = absl::Now();
   while (!finished_) {
-    if (dirty_) {
-      Draw();
-      changed_.WaitWithTimeout(&mutex_, kFrame);
-    } else if (changed_.WaitWithTimeout(&mutex_, kClock)) {
-      dirty_ = true;
-    }
+    if (!dirty_) changed_.WaitWithTimeout(&mutex_, kLook);
+    if (finished_) return;
+    if (!dirty_ && absl::Now() < last + kClock && SizeOf(out_).width == drawn_width_) continue;
+    Draw();
+    last = absl::Now();
+    // Whatever comes in this time is in the next picture.
+    const auto finished = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return finished_; };
+    mutex_.AwaitWithTimeout(absl::Condition(&finished), kFrame);
   }
+}
+
+// To the first of our lines and clears from there. A window that became narrower has broken them
+// into more rows than were drawn.
+std::string TtyProgress::BackToTop(size_t width) const {
+  if (drawn_.empty()) return "";
+  size_t rows = drawn_.size();
+  if (width < drawn_width_) {
+    rows = 0;
+    for (const size_t line : drawn_) rows += std::max<size_t>(1, (line + width - 1) / width);
+  }
+  return absl::StrCat("\r\x1b[", rows, "A\x1b[J");
+}
+
+void TtyProgress::PrintAbove(absl::string_view line) {
+  const std::string text = absl::StrCat(BackToTop(SizeOf(out_).width), line, "\n");
+  drawn_.clear();
+  std::fwrite(text.data(), 1, text.size(), out_);
+  std::fflush(out_);
 }
 
 void TtyProgress::Draw() {
   dirty_ = false;
+  const ScreenSize size = SizeOf(out_);
+  std::string frame = absl::StrCat(kHideCursor, BackToTop(size.width));
+  drawn_.clear();
+  drawn_width_ = size.width;
   if (job_.id().empty()) return;
-  const Size size = TerminalSize(out_);
-  std::vector<std::string> lines = Lanes(job_, steps_, absl::Now(), size.width - 1);
-  // What has scrolled out of the window could not be drawn over.
-  lines.resize(std::min(lines.size(), std::max<size_t>(1, size.height - 1)));
-  std::string frame;
-  if (drawn_ > 0) absl::StrAppend(&frame, "\x1b[", drawn_, "A");
-  for (const std::string& line : lines) absl::StrAppend(&frame, "\x1b[2K", line, "\n");
-  absl::StrAppend(&frame, "\x1b[J");
-  drawn_ = lines.size();
+  static const std::map<std::string, Activity> kNothing;
+  for (const ScreenLine& line :
+       Lanes(job_, finished_ ? kNothing : activities_, absl::Now(), size)) {
+    const absl::string_view code = colors_ ? CodeOf(line.style) : "";
+    absl::StrAppend(&frame, code, line.text, code.empty() ? "" : "\x1b[0m", "\n");
+    drawn_.push_back(line.text.size());
+  }
   std::fwrite(frame.data(), 1, frame.size(), out_);
   std::fflush(out_);
-}
-
-void TtyProgress::Erase() {
-  if (drawn_ == 0) return;
-  std::fprintf(out_, "\x1b[%zuA\x1b[J", drawn_);
-  drawn_ = 0;
 }
 
 }  // namespace manyarch::cli

@@ -42,6 +42,9 @@ std::string Word(v1::WorkerState state) {
 std::string Word(v1::WorkerAdmission admission) {
   return WithoutPrefix(v1::WorkerAdmission_Name(admission), "WORKER_ADMISSION_");
 }
+std::string Word(v1::FailureClass cls) {
+  return WithoutPrefix(v1::FailureClass_Name(cls), "FAILURE_CLASS_");
+}
 
 std::string PlatformText(const v1::Platform& platform) {
   std::string text = absl::StrCat(platform.os(), "/", platform.arch());

@@ -16,6 +16,7 @@ std::string Word(v1::BuildState state);
 std::string Word(v1::AttemptState state);
 std::string Word(v1::WorkerState state);
 std::string Word(v1::WorkerAdmission admission);
+std::string Word(v1::FailureClass cls);
 
 // "linux/arm/v7"
 std::string PlatformText(const v1::Platform& platform);

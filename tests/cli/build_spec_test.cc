@@ -128,7 +128,6 @@ TEST(BuildSpec, RefusesInSentences) {
       {{"-t", "r/x:1", "--arch-tags", "{tag}"}, "makes no usable tags"},
       {{"-t", "r/x:1", "--arch-tags", "{tag}/{arch}"}, "makes no usable tags"},
       {{"-t", "r/x:1", "--emulation", "maybe"}, "--emulation"},
-      {{"-t", "r/x:1", "--progress", "rawjson"}, "rawjson is not supported yet"},
       {{"-t", "r/x:1", "--format", "v1"}, "--format"},
       {{"-t", "r/x:1", "-o", "type=tar"}, "--output is not for manyarch"},
       {{"-t", "r/x:1", "--load"}, "--load is not for manyarch"},
@@ -138,6 +137,32 @@ TEST(BuildSpec, RefusesInSentences) {
     EXPECT_EQ(spec.status().code(), absl::StatusCode::kInvalidArgument);
     EXPECT_THAT(std::string(spec.status().message()), HasSubstr(sentence));
   }
+}
+
+// "linux/amd64 linux/riscv64?"
+std::string Platforms(const std::vector<std::string>& args) {
+  std::vector<std::string> all = {".", "-t", "r/x:1"};
+  all.insert(all.end(), args.begin(), args.end());
+  const auto spec = Spec(all);
+  if (!spec.ok()) return std::string(spec.status().message());
+  std::string text;
+  for (const v1::PlatformRequest& request : spec->platforms()) {
+    text += (text.empty() ? "" : " ") + request.platform().arch() + request.platform().variant() +
+            (request.optional() ? "?" : "");
+  }
+  return text;
+}
+
+TEST(BuildSpec, OptionalPlatformsAreMarkedOrNamedApart) {
+  EXPECT_EQ(Platforms({"--platform", "linux/amd64,linux/riscv64?"}), "amd64 riscv64?");
+  EXPECT_EQ(Platforms({"--platform", "linux/amd64", "--optional", "linux/riscv64,armhf"}),
+            "amd64 riscv64? armv7?");
+  EXPECT_EQ(Platforms({"--platform", "amd64,arm64", "--optional", "linux/arm64"}), "amd64 arm64?");
+  EXPECT_EQ(Platforms({"--optional", "linux/amd64"}), "arm64 amd64?") << "beside this machine's";
+  EXPECT_THAT(Platforms({"--platform", "linux/arm64?"}), HasSubstr("every platform is optional"));
+  EXPECT_THAT(Platforms({"--platform", "linux/arm64,linux/arm64?"}), HasSubstr("asked for twice"));
+  EXPECT_THAT(Platforms({"--optional", "linux/amd46"}), HasSubstr("--optional: "));
+  EXPECT_TRUE(Spec({".", "-t", "r/x:1", "--keep-going"})->keep_going());
 }
 
 }  // namespace

@@ -42,6 +42,9 @@ class FakeFarm : public v1::Farm::Service, public v1::Content::Service {
   std::function<grpc::Status(v1::ListWorkersResponse*)> list_workers;
   std::function<grpc::Status(const v1::CheckDestinationsRequest&, v1::CheckDestinationsResponse*)>
       check_destinations;
+  std::function<grpc::Status(const v1::RetryJobRequest&, v1::SubmitResponse*)> retry;
+  std::function<grpc::Status(const v1::GetJobRequest&, v1::GetJobResponse*)> get_job;
+  std::function<grpc::Status(const v1::CancelJobRequest&, v1::CancelJobResponse*)> cancel;
   std::function<grpc::Status(const v1::WatchJobRequest&, Watch*)> watch;
   std::function<grpc::Status(const v1::ReadLogRequest&, Log*, grpc::ServerContext*)> read_log;
 
@@ -64,6 +67,18 @@ class FakeFarm : public v1::Farm::Service, public v1::Content::Service {
   grpc::Status CheckDestinations(grpc::ServerContext*, const v1::CheckDestinationsRequest* request,
                                  v1::CheckDestinationsResponse* response) override {
     return check_destinations ? check_destinations(*request, response) : None();
+  }
+  grpc::Status RetryJob(grpc::ServerContext*, const v1::RetryJobRequest* request,
+                        v1::SubmitResponse* response) override {
+    return retry ? retry(*request, response) : None();
+  }
+  grpc::Status GetJob(grpc::ServerContext*, const v1::GetJobRequest* request,
+                      v1::GetJobResponse* response) override {
+    return get_job ? get_job(*request, response) : None();
+  }
+  grpc::Status CancelJob(grpc::ServerContext*, const v1::CancelJobRequest* request,
+                         v1::CancelJobResponse* response) override {
+    return cancel ? cancel(*request, response) : None();
   }
   grpc::Status FindMissing(grpc::ServerContext*, const v1::FindMissingRequest* request,
                            v1::FindMissingResponse* response) override {

@@ -179,12 +179,45 @@ TEST(ReadLogOverOutages, TellsOfAGapAndGoesOn) {
   std::string bytes;
   std::vector<std::string> notices;
   EXPECT_TRUE(ReadLogOverOutages(
-                  client, "a-1", false, stop, cancellation,
+                  client, "a-1", {}, false, stop, cancellation,
                   [&](absl::string_view data) { bytes.append(data.data(), data.size()); },
                   [&](absl::string_view text) { notices.emplace_back(text); })
                   .ok());
   EXPECT_EQ(bytes, "abcd");
   EXPECT_THAT(notices, ElementsAre("a-1: 8 bytes of the log are missing here"));
+}
+
+// Cut off before the first byte: it goes on where the controller had said that it begins.
+TEST(ReadLogOverOutages, AStartBeforeTheEndIsLookedUpOnce) {
+  FakeFarm farm;
+  std::atomic<int> calls{0};
+  farm.read_log = [&](const v1::ReadLogRequest& request, auto* writer, auto*) {
+    if (++calls == 1) {
+      EXPECT_EQ(request.tail_lines(), 2);
+      EXPECT_EQ(request.since().seconds(), 1'700'000'000);
+      Write(writer, 40, "");
+      return grpc::Status(grpc::StatusCode::UNAVAILABLE, "the controller stops");
+    }
+    EXPECT_FALSE(request.has_tail_lines());
+    EXPECT_FALSE(request.has_since());
+    EXPECT_EQ(request.offset(), 40);
+    Write(writer, 40, "last\n");
+    return grpc::Status::OK;
+  };
+  farm.Start();
+  Client client(farm.address());
+  const StopToken stop;
+  Cancellation cancellation;
+  std::string bytes;
+  LogStart start;
+  start.tail_lines = 2;
+  start.since = At(0);
+  EXPECT_TRUE(ReadLogOverOutages(
+                  client, "a-1", start, true, stop, cancellation,
+                  [&](absl::string_view data) { bytes.append(data.data(), data.size()); },
+                  [&](absl::string_view text) { ADD_FAILURE() << text; })
+                  .ok());
+  EXPECT_EQ(bytes, "last\n");
 }
 
 }  // namespace

@@ -46,5 +46,32 @@ TEST(Json, MetadataHasBuildxsKeys) {
   EXPECT_EQ(json["image.name"], "reg.example/app:1.0,reg.example/app:old");
 }
 
+TEST(Json, MetadataTellsWhatEachPlatformTook) {
+  const auto json = nlohmann::json::parse(MetadataJson(FromText<v1::Job>(R"(
+    id: "j1" state: JOB_STATE_SUCCEEDED status_reason: "published without linux/riscv64"
+    submitted_at { seconds: 100 }
+    builds { platform { os: "linux" arch: "amd64" } state: BUILD_STATE_SUCCEEDED
+             image { digest: "sha256:aa" }
+             attempts { number: 1 worker_name: "small" state: ATTEMPT_STATE_LOST
+                        offered_at { seconds: 101 } finished_at { seconds: 110 } }
+             attempts { number: 2 worker_name: "big" emulated: true state: ATTEMPT_STATE_SUCCEEDED
+                        offered_at { seconds: 111 } accepted_at { seconds: 112 }
+                        building_at { seconds: 114 } pushing_at { seconds: 134 }
+                        pushed_at { seconds: 137 } finished_at { seconds: 138 } } }
+    builds { platform { os: "linux" arch: "arm64" } state: BUILD_STATE_SUCCEEDED
+             image { digest: "sha256:bb" } reused_from: "j0" }
+    builds { platform { os: "linux" arch: "riscv64" } state: BUILD_STATE_FAILED optional: true
+             failure { message: "no worker" } })")));
+  EXPECT_EQ(json["manyarch.note"], "published without linux/riscv64");
+  EXPECT_EQ(json["manyarch.platforms"], nlohmann::json::parse(R"([
+    {"platform": "linux/amd64", "state": "succeeded", "optional": false, "digest": "sha256:aa",
+     "attempts": 2, "worker": "big", "mode": "emulated", "queue_seconds": 2.0,
+     "build_seconds": 22.0, "push_seconds": 3.0, "warnings": []},
+    {"platform": "linux/arm64", "state": "succeeded", "optional": false, "digest": "sha256:bb",
+     "attempts": 0, "reused_from": "j0", "warnings": []},
+    {"platform": "linux/riscv64", "state": "failed", "optional": true, "digest": "",
+     "attempts": 0, "failure": "no worker", "warnings": []}])"));
+}
+
 }  // namespace
 }  // namespace manyarch::cli

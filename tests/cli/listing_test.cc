@@ -59,10 +59,13 @@ TEST(Listing, OneJobWithBuildsAttemptsAndFailures) {
             "  linux/amd64: succeeded\n"
             "    image  reg.example/app@sha256:aa\n"
             "    attempt 1  j1-amd64-1  succeeded on big (native), 10s\n"
+            "      queued 1.0s, fetching 10s\n"
             "  linux/arm64: running\n"
             "    attempt 1  j1-arm64-1  lost on small (emulated), 19s\n"
+            "      queued 1.0s, fetching 19s\n"
             "      the worker went away\n"
-            "    attempt 2  j1-arm64-2  building on big (emulated), 1m 00s\n");
+            "    attempt 2  j1-arm64-2  building on big (emulated), 1m 00s\n"
+            "      queued 5.0s, fetching 1m 00s\n");
 }
 
 TEST(Listing, ACancelledJobHasAReasonAndAFailedOneAFailure) {

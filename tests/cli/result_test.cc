@@ -73,5 +73,27 @@ TEST(FailureText, SaysWhyACancelledOrSupersededJobEnded) {
   EXPECT_EQ(FailureText(FromText<v1::Job>(kSucceededJob)), "");
 }
 
+TEST(FailureText, AListThatLacksAnOptionalPlatformIsToldLast) {
+  const auto job = FromText<v1::Job>(R"(id: "j4" state: JOB_STATE_SUCCEEDED
+      status_reason: "published without linux/riscv64, which is optional: it broke"
+      builds { platform { os: "linux" arch: "riscv64" } state: BUILD_STATE_FAILED optional: true
+               failure { class: FAILURE_CLASS_USER message: "it broke" } })");
+  EXPECT_EQ(FailureText(job),
+            "linux/riscv64 failed, which was optional\n  it broke\n"
+            "WARNING: job j4 was published without linux/riscv64, which is optional: it broke\n");
+  EXPECT_EQ(ResultText(job), "  linux/riscv64  failed, optional\n");
+}
+
+TEST(FailureText, ShowsTheOutputOfTheFailingStepAndNotOfThoseBefore) {
+  auto job = FromText<v1::Job>(kFailedJob);
+  v1::Failure& failure = *job.mutable_builds(1)->mutable_failure();
+  failure.clear_last_lines();
+  for (const char* line : {"STEP 2/4: RUN configure", "checking", "STEP 3/4: RUN make", "error"}) {
+    failure.add_last_lines(line);
+  }
+  EXPECT_EQ(FailureText(job).find("checking"), std::string::npos);
+  EXPECT_NE(FailureText(job).find("  step: STEP 3/4: RUN make\n  | error\n"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace manyarch::cli

@@ -1,0 +1,31 @@
+#include "cli/render/explanation.h"
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "cli/render/table.h"
+#include "cli/render/words.h"
+
+namespace manyarch::cli {
+
+std::string ExplanationText(const v1::ExplainJobResponse& why, absl::Time now) {
+  const v1::Job& job = why.job();
+  std::string text = absl::StrCat("job ", job.id(), " is ", Word(job.state()));
+  if (!job.status_reason().empty()) absl::StrAppend(&text, ": ", SafeLine(job.status_reason()));
+  absl::StrAppend(&text, " (submitted ", Age(job.submitted_at(), now), ")\n");
+  if (job.has_failure()) {
+    absl::StrAppend(&text, "  ", SafeLine(job.failure().message()), "\n");
+  }
+  for (const v1::BuildExplanation& build : why.builds()) {
+    absl::StrAppend(&text, PlatformText(build.platform()), ": ", SafeLine(build.summary()), "\n");
+    std::vector<std::vector<std::string>> rows;
+    for (const v1::WorkerExplanation& worker : build.workers()) {
+      rows.push_back({absl::StrCat(worker.eligible() ? "  + " : "  - ", worker.worker_name()),
+                      SafeLine(worker.reason())});
+    }
+    text += AlignedTable(rows);
+  }
+  return text;
+}
+
+}  // namespace manyarch::cli
