@@ -17,6 +17,7 @@ struct BuildFlags {
   std::vector<std::string> tags;
   std::vector<std::string> platforms;
   std::vector<std::string> build_args;
+  std::vector<std::string> build_contexts;
   std::string target;
   std::vector<std::string> labels;
   bool no_cache = false;
