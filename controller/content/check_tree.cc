@@ -107,6 +107,19 @@ class TreeCheck {
 
 }  // namespace
 
+absl::Status ContentStore::CheckBlob(const Digest& digest, absl::string_view what,
+                                     int64_t limit) const {
+  const absl::StatusOr<std::string> bytes = Get(digest);
+  if (absl::IsNotFound(bytes.status())) {
+    return absl::FailedPreconditionError(absl::StrCat(what, " of the job (", digest.ToString(),
+                                                      ") was not uploaded; upload it again"));
+  }
+  MA_RETURN_IF_ERROR(bytes.status());
+  if (static_cast<int64_t>(bytes->size()) <= limit) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(what, " has ", bytes->size(), " bytes; at most ", limit, " are taken"));
+}
+
 absl::Status ContentStore::CheckTree(const Digest& root) {
   {
     absl::MutexLock lock(&mutex_);

@@ -50,6 +50,9 @@ class ContentStore {
   // or INVALID_ARGUMENT name what is wrong.
   absl::Status CheckTree(const Digest& root);
 
+  // The same of one blob, which is `what` for people, with at most `limit` bytes.
+  absl::Status CheckBlob(const Digest& digest, absl::string_view what, int64_t limit) const;
+
   // All blobs, each read and compared with its digest. Slow: as much as there is.
   struct Census {
     int64_t blobs = 0;

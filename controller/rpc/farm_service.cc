@@ -102,7 +102,7 @@ absl::StatusOr<v1::SubmitResponse> FarmService::TrySubmit(const v1::SubmitReques
     return response;
   }
   MA_RETURN_IF_ERROR(content_->CheckRoom());
-  MA_RETURN_IF_ERROR(content_->CheckTree(spec.context_root()));
+  MA_RETURN_IF_ERROR(content_->CheckContexts(spec));
   MA_ASSIGN_OR_RETURN(std::shared_ptr<const core::JobSpec> core_spec, wire::FromProto(spec));
   if (core_spec->local_only) MA_RETURN_IF_ERROR(CheckLoopback(spec, *core_spec));
   MA_RETURN_IF_ERROR(registry_->Preflight(core_spec->tags.front().repository));

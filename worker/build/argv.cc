@@ -51,6 +51,15 @@ std::vector<std::string> BuildArgv(const BuildRequest& request) {
   for (const v1::NameValue& label : request.options.labels()) {
     argv.push_back(absl::StrCat("--label=", label.name(), "=", label.value()));
   }
+  for (int i = 0; i < request.options.contexts_size(); ++i) {
+    const v1::NamedContext& context = request.options.contexts(i);
+    argv.push_back(absl::StrCat(
+        "--build-context=", context.name(), "=",
+        context.has_image() ? "docker://" + context.image() : request.work.named_context(i)));
+  }
+  // What is to be ignored has been left out of the context already; buildah's own idea of the rules
+  // differs.
+  argv.push_back("--ignorefile=" + request.work.ignorefile());
   argv.push_back("--iidfile=" + request.work.iidfile());
   argv.push_back("--file=" + request.containerfile);
   argv.push_back("--");
