@@ -134,7 +134,7 @@ class ContentAccess : public rpc::ContentPort {
   absl::StatusOr<std::string> Get(const Digest& digest) override { return store_->Get(digest); }
   std::unique_ptr<rpc::BlobUpload> BeginUpload() override;
   absl::Status CheckRoom() override { return room_->ForNew(); }
-  absl::Status CheckTree(const std::string& root) override;
+  absl::Status CheckContexts(const v1::JobSpec& spec) override;
 
  private:
   ContentStore* const store_;

@@ -115,7 +115,7 @@ absl::StatusOr<v1::SubmitResponse> FarmService::TrySubmit(const v1::SubmitReques
     return response;
   }
   MA_RETURN_IF_ERROR(content_->CheckRoom());
-  MA_RETURN_IF_ERROR(content_->CheckTree(spec.context_root()));
+  MA_RETURN_IF_ERROR(content_->CheckContexts(spec));
   MA_ASSIGN_OR_RETURN(std::shared_ptr<const core::JobSpec> core_spec, wire::FromProto(spec));
   if (core_spec->local_only) MA_RETURN_IF_ERROR(CheckLoopback(spec, *core_spec));
   MA_RETURN_IF_ERROR(registry_->Preflight(spec, request.authfile(), repeated.written));
@@ -155,7 +155,7 @@ absl::StatusOr<v1::SubmitResponse> FarmService::TryRetry(const v1::RetryJobReque
       TrySubmit(retry.request, {job.id(), std::move(retry.reuse), std::move(written)}, deadline);
   // Here nobody can send what is missing.
   if (absl::IsFailedPrecondition(response.status()) &&
-      !content_->CheckTree(job.spec().context_root()).ok()) {
+      !content_->CheckContexts(job.spec()).ok()) {
     return absl::FailedPreconditionError(absl::StrCat(
         "the files that job ", job.id(), " was built from are no longer on the controller (",
         response.status().message(), "): submit it again with `manyarch build`"));

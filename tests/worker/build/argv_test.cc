@@ -44,7 +44,8 @@ TEST(BuildArgv, IsAllThereInItsOrder) {
                   "--format=docker", "--layers", "--force-rm", "--isolation=oci", "--runtime=runc",
                   "--runtime-flag=root=/w/runtime", "--cgroup-parent=/manyarch-1/a",
                   "--network=host", "--authfile=/w/auth.json", "--pull=true",
-                  "--iidfile=/w/image-id", "--file=/w/context/Containerfile", "--", "/w/context"));
+                  "--ignorefile=/w/no-ignore", "--iidfile=/w/image-id",
+                  "--file=/w/context/Containerfile", "--", "/w/context"));
 }
 
 TEST(BuildArgv, PassesTheJobsOptionsInTheirOrder) {
@@ -56,9 +57,22 @@ TEST(BuildArgv, PassesTheJobsOptionsInTheirOrder) {
   Add(request.options.mutable_build_args(), "A", "");
   Add(request.options.mutable_labels(), "l", "x y");
   const std::vector<std::string> argv = BuildArgv(request);
-  const std::vector<std::string> options(argv.begin() + 15, argv.end() - 4);
+  const std::vector<std::string> options(argv.begin() + 15, argv.end() - 5);
   EXPECT_THAT(options, ElementsAre("--pull=always", "--no-cache", "--target=final",
                                    "--build-arg=B=2=3, 4", "--build-arg=A=", "--label=l=x y"));
+}
+
+TEST(BuildArgv, NamedContextsAreDirectoriesOrImages) {
+  BuildRequest request = Request();
+  v1::NamedContext& first = *request.options.add_contexts();
+  first.set_name("lib");
+  first.set_root("sha256:…");
+  v1::NamedContext& second = *request.options.add_contexts();
+  second.set_name("docker.io/library/base:1");
+  second.set_image("r.example/base:2");
+  const std::vector<std::string> argv = BuildArgv(request);
+  EXPECT_THAT(argv, Contains("--build-context=lib=/w/context-0"));
+  EXPECT_THAT(argv, Contains("--build-context=docker.io/library/base:1=docker://r.example/base:2"));
 }
 
 TEST(BuildArgv, NoValueCanBecomeAFlag) {
