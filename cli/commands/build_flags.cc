@@ -98,6 +98,9 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
        "Fail when no worker can take it for so long (default 15m; 0: wait for ever)", "DURATION");
   text("--arch-tags", flags.arch_tags,
        "Per-architecture tags (default {tag}-{arch}); off writes none", "TEMPLATE");
+  text("--check-binaries", flags.check_binaries,
+       "Programs of another architecture in an image: warn (default), strict (fail) or off", "HOW")
+      ->check(CLI::IsMember({"warn", "strict", "off"}));
   text("--project", flags.project, "What the job is accounted to", "NAME");
   command.add_flag("-d,--detach", flags.detach, "Print the job's id and leave it running");
   AddDetachOnInterrupt(command, flags.attach);

@@ -29,6 +29,7 @@ struct BuildFlags {
   int max_attempts = 0;
   std::string unschedulable_after;
   std::string arch_tags;
+  std::string check_binaries;
   std::string project = "default";
   bool detach = false;
   AttachFlags attach;

@@ -170,6 +170,13 @@ v1::EmulationPolicy Emulation(const std::string& text) {
   return v1::EMULATION_POLICY_UNSPECIFIED;
 }
 
+v1::BinaryCheck BinaryCheck(const std::string& text) {
+  if (text == "warn") return v1::BINARY_CHECK_WARN;
+  if (text == "strict") return v1::BINARY_CHECK_STRICT;
+  if (text == "off") return v1::BINARY_CHECK_OFF;
+  return v1::BINARY_CHECK_UNSPECIFIED;
+}
+
 }  // namespace
 
 absl::StatusOr<v1::JobSpec> SpecFromFlags(const BuildFlags& flags,
@@ -185,6 +192,7 @@ absl::StatusOr<v1::JobSpec> SpecFromFlags(const BuildFlags& flags,
   MA_RETURN_IF_ERROR(SetArchTags(flags, spec));
   spec.set_keep_going(flags.keep_going);
   spec.set_emulation(Emulation(flags.emulation));
+  spec.set_binary_check(BinaryCheck(flags.check_binaries));
   spec.set_max_attempts(flags.max_attempts);
   if (!flags.timeout.empty()) {
     MA_ASSIGN_OR_RETURN(const absl::Duration timeout, ParseDuration("--timeout", flags.timeout));

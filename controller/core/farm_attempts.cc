@@ -151,7 +151,7 @@ void Farm::TakeResult(const FinishedAttempt& finished) {
   attempt.log_size = finished.log_size;
   if (const auto* image = std::get_if<Image>(&finished.result)) {
     if (attempt.accepted_at == absl::InfinitePast()) Revive(*place, Phase::kPushing);
-    attempt.state = AttemptVerifying{*image};
+    attempt.state = AttemptVerifying{*image, finished.warnings};
     attempt.pushed_at = now_.wall;
     attempt.counts = true;
     if (std::holds_alternative<BuildWaiting>(place->build_ref().state)) {

@@ -38,9 +38,12 @@ void Farm::On(const ImageChecked& event) {
 void Farm::WinBuild(const Place& place, const ImageChecked& event) {
   Job& job = *place.job;
   Attempt& attempt = place.ref();
+  const std::vector<std::string> warnings = std::get<AttemptVerifying>(attempt.state).warnings;
   attempt.state = AttemptSucceeded{event.image};
   attempt.finished_at = now_.wall;
   NoteSuccess(attempt.worker);
+  Build& build = place.build_ref();
+  build.warnings.insert(build.warnings.end(), warnings.begin(), warnings.end());
   Dequeue(job, place.build);
   TakeImage(job, place.build, event, attempt.id,
             absl::StrCat("attempt ", attempt.number, " has won"));

@@ -356,6 +356,7 @@ void WorkerSessions::CarryOut(const core::SendOffer& effect) {
   offer.mutable_options()->ParseFromString(effect.spec->options);
   offer.set_repository(repository);
   *offer.mutable_timeout() = wire::ToProto(effect.spec->build_timeout);
+  offer.set_binary_check(wire::ToProto(effect.spec->binary_check));
   *offer.mutable_registry() = registry_->AccessFor(repository);
   {
     absl::MutexLock lock(&mutex_);

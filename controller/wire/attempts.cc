@@ -20,6 +20,7 @@ void SetState(const core::AttemptState& state, v1::Attempt& proto) {
           [&](const core::AttemptVerifying& s) {
             proto.set_state(v1::ATTEMPT_STATE_VERIFYING);
             *proto.mutable_image() = ToProto(s.image);
+            for (const std::string& warning : s.warnings) proto.add_warnings(warning);
           },
           [&](const core::AttemptSucceeded& s) {
             proto.set_state(v1::ATTEMPT_STATE_SUCCEEDED);
@@ -46,7 +47,8 @@ core::AttemptState StateFromProto(const v1::Attempt& proto) {
     case v1::ATTEMPT_STATE_PUSHING:
       return core::AttemptRunning{PhaseFromProto(proto.state())};
     case v1::ATTEMPT_STATE_VERIFYING:
-      return core::AttemptVerifying{FromProto(proto.image())};
+      return core::AttemptVerifying{FromProto(proto.image()),
+                                    {proto.warnings().begin(), proto.warnings().end()}};
     case v1::ATTEMPT_STATE_SUCCEEDED:
       return core::AttemptSucceeded{FromProto(proto.image())};
     case v1::ATTEMPT_STATE_FAILED:

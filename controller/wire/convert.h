@@ -25,6 +25,8 @@ core::Image FromProto(const v1::Image& image);
 v1::Attempt ToProto(const core::Attempt& attempt);
 // `deadline` is not on the wire: it begins anew.
 core::Attempt FromProto(const v1::Attempt& attempt);
+v1::BinaryCheck ToProto(core::BinaryCheck check);
+core::BinaryCheck BinaryCheckFromProto(v1::BinaryCheck check);
 
 // The spec is expected in normal form, as Submit leaves it: every tag is "repository:tag".
 // INVALID_ARGUMENT where a field is out of its range.

@@ -83,6 +83,18 @@ core::Image FromProto(const v1::Image& image) {
   return {image.repository(), image.digest(), image.size(), image.media_type()};
 }
 
+v1::BinaryCheck ToProto(core::BinaryCheck check) {
+  static constexpr v1::BinaryCheck kChecks[] = {v1::BINARY_CHECK_WARN, v1::BINARY_CHECK_STRICT,
+                                                v1::BINARY_CHECK_OFF};
+  return kChecks[static_cast<int>(check)];
+}
+
+core::BinaryCheck BinaryCheckFromProto(v1::BinaryCheck check) {
+  if (check == v1::BINARY_CHECK_STRICT) return core::BinaryCheck::kStrict;
+  if (check == v1::BINARY_CHECK_OFF) return core::BinaryCheck::kOff;
+  return core::BinaryCheck::kWarn;
+}
+
 core::Phase PhaseFromProto(v1::AttemptState state) {
   switch (state) {
     case v1::ATTEMPT_STATE_FETCHING:
@@ -100,6 +112,7 @@ core::FinishedAttempt FromProto(const v1::Finished& finished) {
   core::FinishedAttempt value;
   value.attempt_id = finished.attempt_id();
   value.log_size = finished.log_size();
+  value.warnings.assign(finished.warnings().begin(), finished.warnings().end());
   if (finished.has_image()) {
     value.result = FromProto(finished.image());
   } else if (finished.has_failure()) {

@@ -84,6 +84,7 @@ TEST_F(StoreTest, EveryStateOfAJobSurvivesARestart) {
   auto spec = FarmRig::Spec({"linux/amd64", "linux/arm64", "linux/s390x"});
   spec->platforms[2].optional = true;
   spec->priority = 3;
+  spec->binary_check = core::BinaryCheck::kStrict;
   spec->emulation = core::Emulation::kAllow;
   spec->build_timeout = absl::Minutes(7);
   rig.Submit("j1", spec);
@@ -92,15 +93,20 @@ TEST_F(StoreTest, EveryStateOfAJobSurvivesARestart) {
   rig.Fail(1, "j1-arm64-1", core::FailureClass::kInfrastructure);
   rig.Submit("j2", FarmRig::Spec({"linux/amd64"}));
   rig.Build(1, "j2-amd64-1");  // It publishes now.
+  rig.Submit("j3", FarmRig::Spec({"linux/amd64"}, "v2"));
+  rig.Accept(1, "j3-amd64-1");
+  rig.Do(core::AttemptFinished{
+      1, {"j3-amd64-1", core::Image{"reg/app", "sha256:x", 0, ""}, 0, {"odd"}}});
   ASSERT_TRUE(CommitAll(*Open(), rig.farm()).ok());
 
   const absl::StatusOr<core::FarmState> state = Open()->Load();
   ASSERT_TRUE(state.ok()) << state.status();
-  ASSERT_EQ(state->jobs.size(), 2U);
+  ASSERT_EQ(state->jobs.size(), 3U);
   const core::Job& j1 = state->jobs[0];
   EXPECT_EQ(j1.id, "j1");
   EXPECT_EQ(j1.idempotency_key, "key-j1");
   EXPECT_EQ(j1.spec->priority, 3);
+  EXPECT_EQ(j1.spec->binary_check, core::BinaryCheck::kStrict);
   EXPECT_EQ(j1.spec->emulation, core::Emulation::kAllow);
   EXPECT_EQ(j1.spec->build_timeout, absl::Minutes(7));
   EXPECT_TRUE(j1.spec->arch_tag_template.empty());
@@ -118,7 +124,11 @@ TEST_F(StoreTest, EveryStateOfAJobSurvivesARestart) {
   ASSERT_NE(publishing, nullptr);
   EXPECT_EQ(publishing->intent.list, "linux/amd64=sha256:j2-amd64-1");
   EXPECT_EQ(state->tags.at("reg/app:v1").job_id, "j2");
-  EXPECT_EQ(state->last_generation, 2);
+  EXPECT_EQ(state->last_generation, 3);
+  const auto* verifying =
+      std::get_if<core::AttemptVerifying>(&state->jobs[2].builds[0].attempts[0].state);
+  ASSERT_NE(verifying, nullptr);
+  EXPECT_THAT(verifying->warnings, ElementsAre("odd"));
   ASSERT_EQ(state->workers.size(), 1U);
 }
 

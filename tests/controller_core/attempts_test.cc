@@ -153,6 +153,18 @@ TEST(Attempts, AnImageThatIsNotWhatItShouldBeFailsTheBuild) {
   EXPECT_EQ(rig.farm().FindTag("reg/app:v1"), nullptr);
 }
 
+TEST(Attempts, WarningsOfTheWorkerAreTheBuildsOnceItHasWon) {
+  FarmRig rig;
+  rig.Join("a", 1, {"linux/amd64"});
+  rig.Submit("j1", FarmRig::Spec({"linux/amd64"}));
+  rig.Accept(1, "j1-amd64-1");
+  rig.Do(AttemptFinished{
+      1, {"j1-amd64-1", Image{"reg/app", "sha256:x", 0, ""}, 0, {"a program for arm64"}}});
+  EXPECT_THAT(rig.build("j1").warnings, IsEmpty());
+  rig.Do(ImageChecked{"j1-amd64-1", Image{"reg/app", "sha256:x", 5, "v2s2"}, {"odd variant"}, {}});
+  EXPECT_THAT(rig.build("j1").warnings, ElementsAre("a program for arm64", "odd variant"));
+}
+
 TEST(Attempts, AnUnknownOneIsAbandonedAndItsResultAcknowledged) {
   FarmRig rig;
   WorkerHello hello = FarmRig::HelloOf("a", 1, {"linux/amd64"}, 2);

@@ -19,8 +19,10 @@
 #include "common/os/files.h"
 #include "common/os/subprocess.h"
 #include "worker/build/argv.h"
+#include "worker/build/binary_check.h"
 #include "worker/build/containerfile.h"
 #include "worker/build/failure_table.h"
+#include "worker/build/stored_image.h"
 
 namespace manyarch::worker {
 
@@ -88,7 +90,7 @@ Attempt::Attempt(const v1::Offer& offer, const AttemptTools& tools, const StoreP
 }
 
 v1::Finished Attempt::Run() {
-  if (Prepare() && Fetch() && Build()) Push();
+  if (Prepare() && Fetch() && Build() && Inspect()) Push();
   // Whatever else it may have come to: who stopped it expects nothing of it.
   if (stop_.stopped() && !result_.has_image()) result_.mutable_cancelled();
   return std::move(result_);
@@ -162,6 +164,42 @@ bool Attempt::Build() {
   if (!id.ok()) return Fail(Annotate(id.status(), "looking for the image that buildah has built"));
   image_id_ = std::string(absl::StripPrefix(absl::StripAsciiWhitespace(*id), "sha256:"));
   return true;
+}
+
+bool Attempt::Inspect() {
+  if (offer_.binary_check() == v1::BINARY_CHECK_OFF) return true;
+  const bool strict = offer_.binary_check() == v1::BINARY_CHECK_STRICT;
+  const v1::Platform& p = offer_.platform();
+  const Platform platform{p.os(), p.arch(), p.variant()};
+  const absl::StatusOr<BinaryFindings> found = [&]() -> absl::StatusOr<BinaryFindings> {
+    MA_ASSIGN_OR_RETURN(const StoredImage image, ReadStoredImage(store_.root, image_id_, {}));
+    return CheckBinaries(image, platform);
+  }();
+  if (!found.ok()) {
+    const absl::Status status =
+        Annotate(found.status(), "looking for programs of another architecture in the image");
+    if (strict) return Fail(v1::FAILURE_CLASS_INFRASTRUCTURE, std::string(status.message()));
+    Warn(std::string(status.message()));
+    return true;
+  }
+  const std::string wrong = Describe(*found, platform);
+  if (!wrong.empty() && strict) {
+    return Fail(v1::FAILURE_CLASS_USER,
+                absl::StrCat(wrong,
+                             "; correct what the Containerfile puts there, or build with "
+                             "--check-binaries warn"));
+  }
+  if (!wrong.empty()) Warn(wrong);
+  if (!found->cut_short.empty()) {
+    Warn(absl::StrCat("not all of the image's programs were looked at: ", found->cut_short));
+  }
+  return true;
+}
+
+void Attempt::Warn(absl::string_view message) {
+  const std::string text = ToUtf8(WithoutPaths(message, work_.dir));
+  result_.add_warnings(text);
+  observer_.OnOutput(absl::StrCat("manyarch: warning: ", text, "\n"));
 }
 
 bool Attempt::Push() {

@@ -34,12 +34,16 @@ class Attempt {
   bool Prepare();
   bool Fetch();
   bool Build();
+  // Whether the image's programs are for its platform.
+  bool Inspect();
   bool Push();
 
   // Runs buildah with its output to the observer; false, with the failure in result_, unless it
   // succeeds.
   bool RunBuildah(const std::vector<std::string>& argv, bool pushing);
   bool Fail(v1::FailureClass failure_class, absl::string_view message, int exit_code = 0);
+  // Shown with the build, and a line of the attempt's log.
+  void Warn(absl::string_view message);
   // By the code of the status.
   bool Fail(const absl::Status& status);
 

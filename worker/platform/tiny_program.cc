@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "worker/core/elf.h"
+
 namespace manyarch::worker {
 
 namespace {
@@ -11,10 +13,7 @@ namespace {
 struct Architecture {
   const char* arch;
   const char* variant;
-  uint16_t machine;  // e_machine
-  uint32_t flags;    // e_flags
-  int bits;
-  bool big_endian;
+  uint32_t flags;  // e_flags
   // Machine code of exit(code), in memory order.
   std::string (*exit_code)(uint8_t code);
 };
@@ -91,55 +90,52 @@ constexpr uint32_t kArmEabi5 = 0x05000000;
 constexpr uint32_t kPpc64ElfV2 = 2;
 
 const Architecture kArchitectures[] = {
-    {"amd64", "", EM_X86_64, 0, 64, false, ExitAmd64},
-    {"386", "", EM_386, 0, 32, false, Exit386},
-    {"arm64", "", EM_AARCH64, 0, 64, false, ExitArm64},
-    {"arm", "v7", EM_ARM, kArmEabi5, 32, false, ExitArmV7},
-    {"arm", "v6", EM_ARM, kArmEabi5, 32, false, ExitArmV6},
-    {"ppc64le", "", EM_PPC64, kPpc64ElfV2, 64, false, ExitPpc64le},
-    {"s390x", "", EM_S390, 0, 64, true, ExitS390x},
-    {"riscv64", "", EM_RISCV, 0, 64, false, ExitRiscv64},
+    {"amd64", "", 0, ExitAmd64},         {"386", "", 0, Exit386},
+    {"arm64", "", 0, ExitArm64},         {"arm", "v7", kArmEabi5, ExitArmV7},
+    {"arm", "v6", kArmEabi5, ExitArmV6}, {"ppc64le", "", kPpc64ElfV2, ExitPpc64le},
+    {"s390x", "", 0, ExitS390x},         {"riscv64", "", 0, ExitRiscv64},
 };
 
 // Appends numbers in the byte order and word size of the target.
 class Writer {
  public:
-  explicit Writer(const Architecture& a) : architecture_(a) {}
+  explicit Writer(const ElfTarget& target) : target_(target) {}
 
   void Number(uint64_t value, int size) {
     for (int i = 0; i < size; ++i) {
-      const int shift = 8 * (architecture_.big_endian ? size - 1 - i : i);
+      const int shift = 8 * (target_.big_endian ? size - 1 - i : i);
       bytes_.push_back(static_cast<char>(value >> shift));
     }
   }
   void Half(uint64_t value) { Number(value, 2); }
   void Word(uint64_t value) { Number(value, 4); }
-  void Native(uint64_t value) { Number(value, architecture_.bits / 8); }
+  void Native(uint64_t value) { Number(value, target_.bits / 8); }
   void Raw(const std::string& bytes) { bytes_ += bytes; }
   std::string& bytes() { return bytes_; }
 
  private:
-  const Architecture& architecture_;
+  const ElfTarget& target_;
   std::string bytes_;
 };
 
 // One header, one segment that maps the whole file, the code.
 std::string Executable(const Architecture& a, const std::string& code) {
+  const ElfTarget& target = *FindElfTarget(a.arch);
   constexpr uint64_t kLoadAddress = 0x400000;
   constexpr uint64_t kLargestPage = 0x10000;
-  const bool wide = a.bits == 64;
+  const bool wide = target.bits == 64;
   const uint64_t header_size = wide ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr);
   const uint64_t segment_size = wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
   const uint64_t file_size = header_size + segment_size + code.size();
 
-  Writer w(a);
+  Writer w(target);
   w.Raw(ELFMAG);
   w.Number(wide ? ELFCLASS64 : ELFCLASS32, 1);
-  w.Number(a.big_endian ? ELFDATA2MSB : ELFDATA2LSB, 1);
+  w.Number(target.big_endian ? ELFDATA2MSB : ELFDATA2LSB, 1);
   w.Number(EV_CURRENT, 1);
   w.bytes().resize(EI_NIDENT);  // System V ABI, padding.
   w.Half(ET_EXEC);
-  w.Half(a.machine);
+  w.Half(target.machine);
   w.Word(EV_CURRENT);
   w.Native(kLoadAddress + header_size + segment_size);  // e_entry
   w.Native(header_size);                                // e_phoff
