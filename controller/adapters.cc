@@ -4,6 +4,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "common/base/status_macros.h"
 #include "common/os/host.h"
@@ -16,6 +17,11 @@ namespace {
 
 // How long a submission may wait for the registry before it is told that there is none.
 constexpr absl::Duration kPreflightTime = absl::Seconds(6);
+
+// What a job's secrets are sealed under.
+constexpr char kSecretName[] = "secret/";
+constexpr char kSshName[] = "ssh/";
+constexpr char kAuthfileName[] = "authfile";
 
 class StoreUpload : public rpc::BlobUpload {
  public:
@@ -146,6 +152,53 @@ absl::Status RegistryAccess::Preflight(const std::string& repository) {
 bool RegistryAccess::IsLocal(const v1::WorkerDescription& worker) {
   static const std::string network = NetworkIdentity();
   return !network.empty() && worker.network() == network;
+}
+
+absl::StatusOr<std::vector<core::SealedSecret>> SecretAccess::Seal(const std::string& job_id,
+                                                                   const rpc::JobSecrets& secrets) {
+  std::vector<core::SealedSecret> sealed;
+  const auto add = [&](const std::string& name, const std::string& value) -> absl::Status {
+    MA_ASSIGN_OR_RETURN(std::string bytes, sealer_.Seal(job_id, name, value));
+    sealed.push_back({name, std::move(bytes)});
+    return absl::OkStatus();
+  };
+  for (const v1::Secret& secret : secrets.secrets) {
+    MA_RETURN_IF_ERROR(add(kSecretName + secret.id(), secret.value()));
+  }
+  for (const v1::Secret& key : secrets.ssh_keys) {
+    MA_RETURN_IF_ERROR(add(kSshName + key.id(), key.value()));
+  }
+  if (!secrets.authfile.empty()) MA_RETURN_IF_ERROR(add(kAuthfileName, secrets.authfile));
+  return sealed;
+}
+
+absl::StatusOr<rpc::JobSecrets> SecretAccess::Unseal(
+    const std::string& job_id, const std::vector<core::SealedSecret>& sealed) {
+  rpc::JobSecrets secrets;
+  for (const core::SealedSecret& one : sealed) {
+    MA_ASSIGN_OR_RETURN(std::string value, sealer_.Unseal(job_id, one.name, one.bytes));
+    absl::string_view name = one.name;
+    v1::Secret* secret = nullptr;
+    if (absl::ConsumePrefix(&name, kSecretName)) {
+      secret = &secrets.secrets.emplace_back();
+    } else if (absl::ConsumePrefix(&name, kSshName)) {
+      secret = &secrets.ssh_keys.emplace_back();
+    } else {
+      secrets.authfile = std::move(value);
+      continue;
+    }
+    secret->set_id(std::string(name));
+    secret->set_value(std::move(value));
+  }
+  return secrets;
+}
+
+absl::StatusOr<std::string> SecretAccess::AuthfileOf(const std::string& job_id) {
+  MA_ASSIGN_OR_RETURN(const std::vector<core::SealedSecret> sealed, store_->SecretsOf(job_id));
+  for (const core::SealedSecret& one : sealed) {
+    if (one.name == kAuthfileName) return sealer_.Unseal(job_id, one.name, one.bytes);
+  }
+  return "";
 }
 
 core::Now LoopAdapter::now() { return ReadClocks(); }

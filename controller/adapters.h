@@ -21,6 +21,7 @@
 #include "controller/publish/publisher.h"
 #include "controller/rpc/ports.h"
 #include "controller/rpc/worker_sessions.h"
+#include "controller/secrets/sealer.h"
 #include "controller/store/store.h"
 
 namespace manyarch::controller {
@@ -150,6 +151,22 @@ class RegistryAccess : public rpc::RegistryPort {
  private:
   const v1::RegistryAccess access_;
   publish::Publisher* const publisher_;
+};
+
+// Seals the values that come with jobs, each under its own name. Thread-safe.
+class SecretAccess : public rpc::SecretPort {
+ public:
+  SecretAccess(Sealer sealer, Store* store) : sealer_(std::move(sealer)), store_(store) {}
+  absl::StatusOr<std::vector<core::SealedSecret>> Seal(const std::string& job_id,
+                                                       const rpc::JobSecrets& secrets) override;
+  absl::StatusOr<rpc::JobSecrets> Unseal(const std::string& job_id,
+                                         const std::vector<core::SealedSecret>& sealed) override;
+  // The credentials that came with a live job; empty: it has none of its own.
+  absl::StatusOr<std::string> AuthfileOf(const std::string& job_id);
+
+ private:
+  const Sealer sealer_;
+  Store* const store_;
 };
 
 // Joins the loop to the store, the board, the sessions and the publisher.

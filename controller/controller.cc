@@ -64,6 +64,7 @@ struct Controller::Parts {
   LogAccess log_access;
   std::unique_ptr<publish::Publisher> publisher;
   std::unique_ptr<RegistryAccess> registry;
+  std::unique_ptr<SecretAccess> secrets;
   std::unique_ptr<rpc::WorkerSessions> sessions;
   std::unique_ptr<LogStore> logs;
   std::unique_ptr<Calls> calls;
@@ -101,11 +102,14 @@ absl::Status Controller::Parts::Build(const Options& options) {
       [this](core::Event event) { events.Post(std::move(event)); });
   registry = std::make_unique<RegistryAccess>(std::move(access), publisher.get());
 
+  MA_ASSIGN_OR_RETURN(Sealer sealer, Sealer::Open(absl::StrCat(options.state_dir, "/secrets.key")));
+  secrets = std::make_unique<SecretAccess>(std::move(sealer), store.get());
+
   rpc::SessionOptions session_options;
   session_options.heartbeat_interval = options.heartbeat;
   session_options.controller_version = MANYARCH_VERSION;
-  sessions =
-      std::make_unique<rpc::WorkerSessions>(session_options, &events, &log_access, registry.get());
+  sessions = std::make_unique<rpc::WorkerSessions>(session_options, &events, &log_access,
+                                                   registry.get(), secrets.get());
   logs = std::make_unique<LogStore>(log_dir, [this](const std::string& attempt_id, int64_t size) {
     sessions->AcknowledgeLog(attempt_id, size);
   });
@@ -118,8 +122,9 @@ absl::Status Controller::Parts::Build(const Options& options) {
                                           publisher.get());
   loop = std::make_unique<Loop>(FarmOptionsOf(options), publish::BuildList, adapter.get());
   events.Attach(loop.get());
-  farm_service = std::make_unique<rpc::FarmService>(
-      MANYARCH_VERSION, calls.get(), jobs.get(), &log_access, content_access.get(), registry.get());
+  farm_service =
+      std::make_unique<rpc::FarmService>(MANYARCH_VERSION, calls.get(), jobs.get(), &log_access,
+                                         content_access.get(), registry.get(), secrets.get());
   content_service = std::make_unique<rpc::ContentService>(content_access.get());
   return loop->Start();
 }

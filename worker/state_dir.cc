@@ -99,6 +99,8 @@ absl::Status StateDir::AddAttempt(const v1::Offer& offer) {
   MA_RETURN_IF_ERROR(CheckId(offer.attempt_id()));
   v1::Offer kept = offer;
   kept.mutable_registry()->clear_authfile();
+  kept.clear_secrets();
+  kept.clear_ssh_keys();
   const std::string dir = AttemptDir(offer.attempt_id());
   MA_RETURN_IF_ERROR(MakeDirs(dir, 0700));
   return WriteFileAtomic(dir + "/offer.pb", kept.SerializeAsString(), 0600);

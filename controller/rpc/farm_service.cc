@@ -47,13 +47,14 @@ std::string KeyConflict(const std::string& key, const std::string& job_id) {
 }  // namespace
 
 FarmService::FarmService(std::string version, CallPort* calls, JobPort* jobs, LogPort* logs,
-                         ContentPort* content, RegistryPort* registry)
+                         ContentPort* content, RegistryPort* registry, SecretPort* secrets)
     : version_(std::move(version)),
       calls_(calls),
       jobs_(jobs),
       logs_(logs),
       content_(content),
-      registry_(registry) {}
+      registry_(registry),
+      secrets_(secrets) {}
 
 // A platform that only workers on other machines offer cannot be pushed to a registry on a
 // loopback.
@@ -85,6 +86,17 @@ absl::Status FarmService::CheckLoopback(const v1::JobSpec& spec, const core::Job
   return absl::OkStatus();
 }
 
+// The spec with the values that came with the request, sealed.
+absl::StatusOr<std::shared_ptr<const core::JobSpec>> FarmService::WithSecrets(
+    const std::string& job_id, std::shared_ptr<const core::JobSpec> spec,
+    const v1::SubmitRequest& request) {
+  const JobSecrets secrets = SecretsOf(request);
+  if (secrets.secrets.empty() && secrets.ssh_keys.empty() && secrets.authfile.empty()) return spec;
+  auto sealed = std::make_shared<core::JobSpec>(*spec);
+  MA_ASSIGN_OR_RETURN(sealed->sealed, secrets_->Seal(job_id, secrets));
+  return sealed;
+}
+
 absl::StatusOr<v1::SubmitResponse> FarmService::TrySubmit(const v1::SubmitRequest& request,
                                                           const Repeated& repeated,
                                                           absl::Time deadline) {
@@ -109,6 +121,7 @@ absl::StatusOr<v1::SubmitResponse> FarmService::TrySubmit(const v1::SubmitReques
 
   core::Submit event;
   event.job_id = JobIdFrom(RandomBits());
+  MA_ASSIGN_OR_RETURN(core_spec, WithSecrets(event.job_id, std::move(core_spec), request));
   event.idempotency_key = request.idempotency_key();
   event.request_hash = request.request_hash();
   event.spec = std::move(core_spec);

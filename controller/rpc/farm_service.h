@@ -14,7 +14,7 @@ namespace manyarch::controller::rpc {
 class FarmService : public v1::Farm::Service {
  public:
   FarmService(std::string version, CallPort* calls, JobPort* jobs, LogPort* logs,
-              ContentPort* content, RegistryPort* registry);
+              ContentPort* content, RegistryPort* registry, SecretPort* secrets);
 
   // From now on streams end with UNAVAILABLE and submissions are refused so.
   void Stop() { stopping_ = true; }
@@ -54,6 +54,9 @@ class FarmService : public v1::Farm::Service {
   absl::StatusOr<v1::SubmitResponse> TryRetry(const v1::RetryJobRequest& request,
                                               absl::Time deadline);
   absl::StatusOr<int64_t> StartOf(const v1::ReadLogRequest& request);
+  absl::StatusOr<std::shared_ptr<const core::JobSpec>> WithSecrets(
+      const std::string& job_id, std::shared_ptr<const core::JobSpec> spec,
+      const v1::SubmitRequest& request);
   absl::Status CheckLoopback(const v1::JobSpec& spec, const core::JobSpec& core_spec);
   absl::StatusOr<bool> IsFinished(const std::string& attempt_id, int64_t* log_size);
 
@@ -63,6 +66,7 @@ class FarmService : public v1::Farm::Service {
   LogPort* const logs_;
   ContentPort* const content_;
   RegistryPort* const registry_;
+  SecretPort* const secrets_;
   std::atomic<bool> stopping_{false};
 };
 

@@ -10,6 +10,7 @@
 #include "common/base/platform.h"
 #include "common/base/status_macros.h"
 #include "controller/core/types.h"
+#include "controller/rpc/build_options.h"
 #include "controller/wire/convert.h"
 #include "controller/wire/times.h"
 #include "registry/reference.h"
@@ -126,11 +127,7 @@ absl::Status CheckOptions(v1::JobSpec& spec) {
         absl::StrCat("the Containerfile '", file,
                      "' is not inside the context; give a path relative to the context"));
   }
-  for (const v1::NameValue& arg : spec.options().build_args()) {
-    if (arg.name().empty() || absl::StrContains(arg.name(), '=')) {
-      return Invalid(absl::StrCat("the build argument name '", arg.name(), "' is not valid"));
-    }
-  }
+  MA_RETURN_IF_ERROR(CheckBuildOptions(spec));
   const absl::Duration timeout = wire::FromProto(spec.build_timeout());
   if (timeout < absl::ZeroDuration() || timeout > kLongestTimeout) {
     return Invalid(absl::StrCat("the build timeout must lie between 0 and ",
@@ -150,6 +147,12 @@ absl::Status CheckOptions(v1::JobSpec& spec) {
 
 }  // namespace
 
+JobSecrets SecretsOf(const v1::SubmitRequest& request) {
+  return {{request.secrets().begin(), request.secrets().end()},
+          {request.ssh_keys().begin(), request.ssh_keys().end()},
+          request.authfile()};
+}
+
 absl::StatusOr<v1::JobSpec> CheckSubmission(const v1::SubmitRequest& request) {
   const std::string& key = request.idempotency_key();
   if (key.size() < kShortestKey || key.size() > kLongestKey) {
@@ -164,6 +167,12 @@ absl::StatusOr<v1::JobSpec> CheckSubmission(const v1::SubmitRequest& request) {
   MA_RETURN_IF_ERROR(CheckPlatforms(spec));
   MA_RETURN_IF_ERROR(CheckArchTags(spec));
   MA_RETURN_IF_ERROR(CheckOptions(spec));
+  MA_RETURN_IF_ERROR(CheckSecrets(spec.options(), SecretsOf(request)));
+  if (!request.authfile().empty()) {
+    return Invalid(
+        "credentials of a job's own are not supported yet: registry credentials are the "
+        "controller's");
+  }
   // Until there is authentication nobody can prove to be anybody.
   spec.set_principal("anonymous");
   if (spec.project().empty()) spec.set_project("default");

@@ -2,10 +2,14 @@
 #pragma once
 
 #include "absl/status/statusor.h"
+#include "controller/rpc/ports.h"
 #include "manyarch/v1/farm.pb.h"
 #include "manyarch/v1/types.pb.h"
 
 namespace manyarch::controller::rpc {
+
+// The values that came with a submission.
+JobSecrets SecretsOf(const v1::SubmitRequest& request);
 
 // The spec in normal form: full references, normal platforms, defaults filled in. INVALID_ARGUMENT
 // says what is wrong with which field and what to do.

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "controller/rpc/offer.h"
 #include "controller/wire/convert.h"
 #include "controller/wire/times.h"
 #include "spdlog/spdlog.h"
@@ -48,8 +49,12 @@ v1::AttemptVerdict::Verdict ToProto(core::Verdict verdict) {
 }  // namespace
 
 WorkerSessions::WorkerSessions(SessionOptions options, EventPort* events, LogPort* logs,
-                               RegistryPort* registry)
-    : options_(std::move(options)), events_(events), logs_(logs), registry_(registry) {}
+                               RegistryPort* registry, SecretPort* secrets)
+    : options_(std::move(options)),
+      events_(events),
+      logs_(logs),
+      registry_(registry),
+      secrets_(secrets) {}
 
 WorkerSessions::~WorkerSessions() { Stop(); }
 
@@ -345,24 +350,22 @@ void WorkerSessions::CarryOut(const core::SendHelloAnswer& effect) {
 }
 
 void WorkerSessions::CarryOut(const core::SendOffer& effect) {
-  const std::string& repository = effect.spec->tags.front().repository;
-  v1::ControllerMessage message;
-  v1::Offer& offer = *message.mutable_offer();
-  offer.set_attempt_id(effect.attempt_id);
-  offer.set_job_id(effect.job_id);
-  *offer.mutable_platform() = wire::ToProto(effect.platform);
-  offer.set_emulated(effect.emulated);
-  offer.set_context_root(effect.spec->context_root);
-  offer.mutable_options()->ParseFromString(effect.spec->options);
-  offer.set_repository(repository);
-  *offer.mutable_timeout() = wire::ToProto(effect.spec->build_timeout);
-  offer.set_binary_check(wire::ToProto(effect.spec->binary_check));
-  *offer.mutable_registry() = registry_->AccessFor(repository);
+  absl::StatusOr<v1::Offer> offer = MakeOffer(effect, *registry_, *secrets_);
+  if (!offer.ok()) {
+    // No worker can build it, now or later: as if this one had said so.
+    core::Failure failure;
+    failure.cls = core::FailureClass::kUser;
+    failure.message = std::string(offer.status().message());
+    events_->Post(core::AttemptFinished{effect.session, {effect.attempt_id, failure, 0}});
+    return;
+  }
   {
     absl::MutexLock lock(&mutex_);
     const auto it = sessions_.find(effect.session);
     if (it != sessions_.end()) it->second.attempts.insert(effect.attempt_id);
   }
+  v1::ControllerMessage message;
+  *message.mutable_offer() = *std::move(offer);
   Send(effect.session, std::move(message));
 }
 

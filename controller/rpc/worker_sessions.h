@@ -30,7 +30,8 @@ struct SessionOptions {
 // server is shut down, Stop after it was.
 class WorkerSessions : public StreamEvents {
  public:
-  WorkerSessions(SessionOptions options, EventPort* events, LogPort* logs, RegistryPort* registry);
+  WorkerSessions(SessionOptions options, EventPort* events, LogPort* logs, RegistryPort* registry,
+                 SecretPort* secrets);
   ~WorkerSessions() override;
 
   void Register(grpc::ServerBuilder& builder);
@@ -80,6 +81,7 @@ class WorkerSessions : public StreamEvents {
   EventPort* const events_;
   LogPort* const logs_;
   RegistryPort* const registry_;
+  SecretPort* const secrets_;
 
   v1::WorkerSession::AsyncService service_;
   std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues_;

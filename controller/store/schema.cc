@@ -9,7 +9,7 @@ namespace manyarch::controller {
 namespace {
 
 // Entry n brings version n to version n + 1. Entries are never changed once released, only added.
-constexpr std::array<const char*, 2> kMigrations = {
+constexpr std::array<const char*, 3> kMigrations = {
     R"sql(
       CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
       INSERT INTO meta VALUES ('epoch', 0);
@@ -35,6 +35,15 @@ constexpr std::array<const char*, 2> kMigrations = {
     R"sql(
       ALTER TABLE jobs ADD COLUMN submitted_at INTEGER;
       ALTER TABLE jobs ADD COLUMN tags TEXT;
+    )sql",
+    // Of jobs that are not terminal.
+    R"sql(
+      CREATE TABLE secrets (
+        job_id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        sealed BLOB NOT NULL,
+        PRIMARY KEY (job_id, name)
+      );
     )sql",
 };
 

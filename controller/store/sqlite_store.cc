@@ -2,6 +2,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <map>
 #include <variant>
 
 #include "SQLiteCpp/SQLiteCpp.h"
@@ -105,6 +106,17 @@ bool IsWanted(const v1::ListJobsRequest& request, const v1::Job& job) {
          wire::FromProto(job.submitted_at()) > wire::FromProto(request.submitted_after());
 }
 
+// The sealed secrets of each job that has any.
+std::map<std::string, std::vector<core::SealedSecret>> ReadSecrets(SQLite::Database& db) {
+  std::map<std::string, std::vector<core::SealedSecret>> secrets;
+  SQLite::Statement query(db, "SELECT job_id, name, sealed FROM secrets ORDER BY job_id, name");
+  while (query.executeStep()) {
+    secrets[query.getColumn(0).getString()].push_back(
+        {query.getColumn(1).getString(), BlobOf(query.getColumn(2))});
+  }
+  return secrets;
+}
+
 class SqliteStore : public Store {
  public:
   explicit SqliteStore(const std::string& path)
@@ -135,6 +147,10 @@ class SqliteStore : public Store {
         writer_,
         "INSERT INTO tags (reference, generation, job_id) VALUES (?, ?, ?) ON CONFLICT "
         "(reference) DO UPDATE SET generation = excluded.generation, job_id = excluded.job_id");
+    insert_secret_ = std::make_unique<SQLite::Statement>(
+        writer_, "INSERT INTO secrets (job_id, name, sealed) VALUES (?, ?, ?)");
+    delete_secrets_ =
+        std::make_unique<SQLite::Statement>(writer_, "DELETE FROM secrets WHERE job_id = ?");
     epoch_query_ =
         std::make_unique<SQLite::Statement>(writer_, "SELECT value FROM meta WHERE name = 'epoch'");
     return absl::OkStatus();
@@ -145,11 +161,17 @@ class SqliteStore : public Store {
     return Guarded("loading the store", [&]() -> absl::StatusOr<core::FarmState> {
       write_mutex_.AssertHeld();
       core::FarmState state;
+      auto secrets = ReadSecrets(writer_);
       SQLite::Statement jobs(writer_,
                              absl::StrCat(kJobColumns, "WHERE state <= 3 ORDER BY generation"));
       while (jobs.executeStep()) {
         MA_ASSIGN_OR_RETURN(auto parsed, RowOf(jobs));
         MA_ASSIGN_OR_RETURN(core::Job job, wire::FromStored(parsed.second, parsed.first));
+        if (const auto sealed = secrets.find(job.id); sealed != secrets.end()) {
+          auto spec = std::make_shared<core::JobSpec>(*job.spec);
+          spec->sealed = std::move(sealed->second);
+          job.spec = std::move(spec);
+        }
         state.jobs.push_back(std::move(job));
       }
       SQLite::Statement workers(writer_, "SELECT body FROM workers");
@@ -283,6 +305,22 @@ class SqliteStore : public Store {
         });
   }
 
+  absl::StatusOr<std::vector<core::SealedSecret>> SecretsOf(const std::string& job_id) override {
+    absl::MutexLock lock(&read_mutex_);
+    return Guarded(
+        "reading the secrets of a job", [&]() -> absl::StatusOr<std::vector<core::SealedSecret>> {
+          read_mutex_.AssertHeld();
+          std::vector<core::SealedSecret> secrets;
+          SQLite::Statement query(
+              *reader_, "SELECT name, sealed FROM secrets WHERE job_id = ? ORDER BY name");
+          query.bind(1, job_id);
+          while (query.executeStep()) {
+            secrets.push_back({query.getColumn(0).getString(), BlobOf(query.getColumn(1))});
+          }
+          return secrets;
+        });
+  }
+
  private:
   void WriteJob(const core::Job& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) {
     const v1::StoredJob stored = wire::ToStored(job);
@@ -291,7 +329,9 @@ class SqliteStore : public Store {
     update_job_->bind(1, static_cast<int>(stored.job().state()));
     BindBlob(*update_job_, 2, body);
     update_job_->bind(3, job.generation);
-    if (update_job_->exec() > 0) return;
+    const bool known = update_job_->exec() > 0;
+    if (!job.spec->sealed.empty()) WriteSecrets(job, known);
+    if (known) return;
     (void)insert_job_->tryReset();
     insert_job_->bind(1, job.generation);
     insert_job_->bind(2, job.id);
@@ -308,6 +348,22 @@ class SqliteStore : public Store {
     insert_job_->exec();
   }
 
+  void WriteSecrets(const core::Job& job, bool known) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) {
+    if (core::IsTerminal(job.state)) {
+      (void)delete_secrets_->tryReset();
+      delete_secrets_->bind(1, job.id);
+      delete_secrets_->exec();
+    } else if (!known) {
+      for (const core::SealedSecret& secret : job.spec->sealed) {
+        (void)insert_secret_->tryReset();
+        insert_secret_->bind(1, job.id);
+        insert_secret_->bind(2, secret.name);
+        BindBlob(*insert_secret_, 3, secret.bytes);
+        insert_secret_->exec();
+      }
+    }
+  }
+
   absl::Mutex write_mutex_;
   SQLite::Database writer_ ABSL_GUARDED_BY(write_mutex_);
   int64_t epoch_ ABSL_GUARDED_BY(write_mutex_) = 0;
@@ -315,6 +371,8 @@ class SqliteStore : public Store {
   std::unique_ptr<SQLite::Statement> update_job_ ABSL_GUARDED_BY(write_mutex_);
   std::unique_ptr<SQLite::Statement> upsert_worker_ ABSL_GUARDED_BY(write_mutex_);
   std::unique_ptr<SQLite::Statement> upsert_tag_ ABSL_GUARDED_BY(write_mutex_);
+  std::unique_ptr<SQLite::Statement> insert_secret_ ABSL_GUARDED_BY(write_mutex_);
+  std::unique_ptr<SQLite::Statement> delete_secrets_ ABSL_GUARDED_BY(write_mutex_);
   std::unique_ptr<SQLite::Statement> epoch_query_ ABSL_GUARDED_BY(write_mutex_);
 
   absl::Mutex read_mutex_;

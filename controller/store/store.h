@@ -48,6 +48,10 @@ class Store {
   // Newest first.
   virtual absl::StatusOr<std::vector<v1::Job>> ListJobs(const v1::ListJobsRequest& request) = 0;
   virtual absl::StatusOr<std::optional<KnownSubmission>> FindSubmission(absl::string_view key) = 0;
+
+  // The sealed secrets of a live job. They were committed with it, and go in the commit that makes
+  // it terminal.
+  virtual absl::StatusOr<std::vector<core::SealedSecret>> SecretsOf(const std::string& job_id) = 0;
 };
 
 // Opens or creates `path` (SQLite: WAL, synchronous=FULL), migrates an older schema forward,

@@ -166,6 +166,7 @@ absl::StatusOr<std::shared_ptr<const core::JobSpec>> FromProto(const v1::JobSpec
     value->arch_tag_template = spec.arch_tag_template();
   }
   value->priority = spec.priority();
+  value->binary_check = BinaryCheckFromProto(spec.binary_check());
   value->keep_going = spec.keep_going();
   const std::string& repository = value->tags.front().repository;
   value->local_only = registry::IsLoopback(repository.substr(0, repository.find('/')));
@@ -192,6 +193,7 @@ v1::JobSpec ToProto(const core::JobSpec& spec) {
   *proto.mutable_unschedulable_after() = ToProto(spec.unschedulable_after);
   proto.set_arch_tag_template(spec.arch_tag_template.empty() ? "off" : spec.arch_tag_template);
   proto.set_priority(spec.priority);
+  proto.set_binary_check(ToProto(spec.binary_check));
   proto.set_keep_going(spec.keep_going);
   return proto;
 }

@@ -19,6 +19,7 @@ namespace {
 using core::FarmRig;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class StoreTest : public ::testing::Test {
  protected:
@@ -130,6 +131,32 @@ TEST_F(StoreTest, EveryStateOfAJobSurvivesARestart) {
   ASSERT_NE(verifying, nullptr);
   EXPECT_THAT(verifying->warnings, ElementsAre("odd"));
   ASSERT_EQ(state->workers.size(), 1U);
+}
+
+TEST_F(StoreTest, SealedSecretsLiveAsLongAsTheirJob) {
+  FarmRig rig;
+  auto spec = FarmRig::Spec({"linux/amd64"});
+  spec->sealed = {{"secret/a", std::string("\0\1", 2)}, {"ssh/b", "bytes"}};
+  rig.Submit("j1", spec);
+  rig.Submit("j2", FarmRig::Spec({"linux/amd64"}));
+  ASSERT_TRUE(CommitAll(*Open(), rig.farm()).ok());
+  {
+    const auto store = Open();
+    const absl::StatusOr<core::FarmState> state = store->Load();
+    ASSERT_TRUE(state.ok()) << state.status();
+    ASSERT_EQ(state->jobs[0].spec->sealed.size(), 2U);
+    EXPECT_EQ(state->jobs[0].spec->sealed[0].bytes, std::string("\0\1", 2));
+    EXPECT_EQ(state->jobs[0].spec->sealed[1].name, "ssh/b");
+    EXPECT_TRUE(state->jobs[1].spec->sealed.empty());
+    EXPECT_EQ(store->SecretsOf("j1")->size(), 2U);
+    // A job that is known is not given them again, and they are no part of what is shown of it.
+    ASSERT_TRUE(CommitAll(*store, rig.farm()).ok());
+    EXPECT_THAT(store->GetJob("j1")->SerializeAsString(), Not(HasSubstr("bytes")));
+  }
+  rig.Cancel("j1");
+  const auto store = Open();
+  ASSERT_TRUE(CommitAll(*store, rig.farm()).ok());
+  EXPECT_TRUE(store->SecretsOf("j1")->empty());
 }
 
 TEST_F(StoreTest, FinishedJobsAreFoundButNotLoaded) {

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "common/base/ids.h"
+#include "common/base/platform.h"
 
 namespace manyarch::worker {
 
@@ -26,31 +27,89 @@ std::string PullFlag(const BuildRequest& request) {
   return request.buildah.version >= BuildahVersion{1, 33, 0} ? "--pull=newer" : "--pull=true";
 }
 
+using NameValues = google::protobuf::RepeatedPtrField<v1::NameValue>;
+
+void AddPairs(absl::string_view flag, const NameValues& pairs, std::vector<std::string>& argv) {
+  for (const v1::NameValue& pair : pairs) {
+    argv.push_back(absl::StrCat(flag, "=", pair.name(), "=", pair.value()));
+  }
+}
+
+void AddLimits(const v1::BuildOptions& options, std::vector<std::string>& argv) {
+  constexpr int64_t kPeriod = 100'000;  // In microseconds, as the kernel's own default.
+  if (options.memory_bytes() > 0) {
+    argv.push_back(absl::StrCat("--memory=", options.memory_bytes(), "b"));
+  }
+  if (options.cpu_millis() > 0) {
+    argv.push_back(absl::StrCat("--cpu-period=", kPeriod));
+    argv.push_back(absl::StrCat("--cpu-quota=", options.cpu_millis() * kPeriod / 1000));
+  }
+}
+
+void AddContexts(const BuildRequest& request, std::vector<std::string>& argv) {
+  for (int n = 0; n < request.options.contexts_size(); ++n) {
+    const v1::NamedContext& context = request.options.contexts(n);
+    argv.push_back(absl::StrCat(
+        "--build-context=", context.name(), "=",
+        context.has_image() ? "docker-image://" + context.image() : request.work.named_context(n)));
+  }
+}
+
+// What the job's own options say.
+void AddOptions(const BuildRequest& request, std::vector<std::string>& argv) {
+  const v1::BuildOptions& options = request.options;
+  if (options.no_cache()) argv.push_back("--no-cache");
+  for (const std::string& repository : options.cache_from()) {
+    argv.push_back("--cache-from=" + CacheRepository(repository, request.platform));
+  }
+  for (const std::string& repository : options.cache_to()) {
+    argv.push_back("--cache-to=" + CacheRepository(repository, request.platform));
+  }
+  if (options.has_timestamp()) {
+    argv.push_back(absl::StrCat("--timestamp=", options.timestamp()));
+  }
+  if (!options.target().empty()) argv.push_back("--target=" + options.target());
+  AddPairs("--build-arg", options.build_args(), argv);
+  AddPairs("--label", options.labels(), argv);
+  AddPairs("--annotation", options.annotations(), argv);
+  for (const std::string& host : options.add_hosts()) argv.push_back("--add-host=" + host);
+  AddLimits(options, argv);
+  for (int n = 0; n < options.secret_ids_size(); ++n) {
+    argv.push_back(
+        absl::StrCat("--secret=id=", options.secret_ids(n), ",src=", request.work.secret(n)));
+  }
+  for (int n = 0; n < options.ssh_ids_size(); ++n) {
+    argv.push_back(absl::StrCat("--ssh=", options.ssh_ids(n), "=", request.work.ssh_key(n)));
+  }
+  AddContexts(request, argv);
+}
+
 }  // namespace
 
+std::string CacheRepository(const std::string& repository, const v1::Platform& platform) {
+  return absl::StrCat(repository, "-",
+                      ArchTagSuffix({platform.os(), platform.arch(), platform.variant()}));
+}
+
 std::vector<std::string> BuildArgv(const BuildRequest& request) {
+  const v1::BuildOptions& options = request.options;
   std::vector<std::string> argv = Base(request.buildah, request.store);
   argv.push_back("build");
   argv.push_back(PlatformFlag(request.platform));
-  argv.push_back("--format=docker");
-  argv.push_back("--layers");
+  argv.push_back(request.format == v1::IMAGE_FORMAT_OCI ? "--format=oci" : "--format=docker");
+  // buildah's own --squash would put the base image's layers into the new one, too. Without the
+  // cache of layers, all new ones are one already.
+  argv.push_back(options.squash() ? "--layers=false" : "--layers");
   argv.push_back("--force-rm");
   for (std::string& flag :
        IsolationFlags(request.buildah, request.work.runtime(), request.cgroup_parent)) {
     argv.push_back(std::move(flag));
   }
   // A network of its own would leave bridges and address leases behind a kill.
-  argv.push_back("--network=host");
+  argv.push_back(options.network() == "none" ? "--network=none" : "--network=host");
   argv.push_back("--authfile=" + request.work.authfile());
   argv.push_back(PullFlag(request));
-  if (request.options.no_cache()) argv.push_back("--no-cache");
-  if (!request.options.target().empty()) argv.push_back("--target=" + request.options.target());
-  for (const v1::NameValue& arg : request.options.build_args()) {
-    argv.push_back(absl::StrCat("--build-arg=", arg.name(), "=", arg.value()));
-  }
-  for (const v1::NameValue& label : request.options.labels()) {
-    argv.push_back(absl::StrCat("--label=", label.name(), "=", label.value()));
-  }
+  AddOptions(request, argv);
   argv.push_back("--iidfile=" + request.work.iidfile());
   argv.push_back("--file=" + request.containerfile);
   argv.push_back("--");
@@ -58,20 +117,19 @@ std::vector<std::string> BuildArgv(const BuildRequest& request) {
   return argv;
 }
 
-std::vector<std::string> PushArgv(const BuildahInfo& buildah, const StorePaths& store,
-                                  const WorkPaths& work, const std::string& image_id,
-                                  const std::string& repository, const std::string& attempt_id) {
-  std::vector<std::string> argv = Base(buildah, store);
+std::vector<std::string> PushArgv(const PushRequest& request) {
+  std::vector<std::string> argv = Base(request.buildah, request.store);
   argv.push_back("push");
-  // Without a format, a registry that refuses v2s2 would silently get another one.
-  argv.push_back("--format=v2s2");
-  argv.push_back("--authfile=" + work.authfile());
-  argv.push_back("--digestfile=" + work.digestfile());
+  // Without a format, a registry that refuses the image's own would silently get another one.
+  argv.push_back(request.format == v1::IMAGE_FORMAT_OCI ? "--format=oci" : "--format=v2s2");
+  argv.push_back("--authfile=" + request.work.authfile());
+  argv.push_back("--digestfile=" + request.work.digestfile());
   argv.push_back("--");
-  argv.push_back(image_id);
-  argv.push_back(buildah.push_by_digest()
-                     ? absl::StrCat("docker://", repository, "@@unknown-digest@@")
-                     : absl::StrCat("docker://", repository, ":", StagingTag(attempt_id)));
+  argv.push_back(request.image_id);
+  argv.push_back(
+      request.buildah.push_by_digest()
+          ? absl::StrCat("docker://", request.repository, "@@unknown-digest@@")
+          : absl::StrCat("docker://", request.repository, ":", StagingTag(request.attempt_id)));
   return argv;
 }
 

@@ -1,13 +1,14 @@
 // Command lines of buildah, and the environment it runs in. Pure.
 //
 // Every value stands behind "--flag=" or after "--", so nothing that a user chose can become a
-// flag.
+// flag. Values that buildah would take apart at commas are checked before (build_options.h).
 #pragma once
 
 #include <map>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "manyarch/v1/types.pb.h"
 #include "worker/core/buildah.h"
 
@@ -33,6 +34,11 @@ struct WorkPaths {
   std::string registries_conf() const { return dir + "/registries.conf"; }
   std::string iidfile() const { return dir + "/image-id"; }
   std::string digestfile() const { return dir + "/digest"; }
+  std::string secrets() const { return dir + "/secrets"; }
+  // Of the n-th of the options' secrets, ssh keys and named contexts.
+  std::string secret(int n) const { return absl::StrCat(secrets(), "/", n); }
+  std::string ssh_key(int n) const { return absl::StrCat(secrets(), "/ssh-", n); }
+  std::string named_context(int n) const { return absl::StrCat(dir, "/contexts/", n); }
 };
 
 struct BuildRequest {
@@ -41,6 +47,7 @@ struct BuildRequest {
   WorkPaths work{""};
   std::string cgroup_parent;
   v1::Platform platform;
+  v1::ImageFormat format = v1::IMAGE_FORMAT_DOCKER;
   v1::BuildOptions options;
   std::string containerfile;  // Absolute.
 };
@@ -48,11 +55,24 @@ struct BuildRequest {
 // `buildah build`: the image's id goes to work.iidfile().
 std::vector<std::string> BuildArgv(const BuildRequest& request);
 
+// Where the layers of a platform are cached: the repository that the job names, with the suffix of
+// the platform's own tags, because buildah does not keep platforms apart in it.
+std::string CacheRepository(const std::string& repository, const v1::Platform& platform);
+
+// What is pushed, and where.
+struct PushRequest {
+  BuildahInfo buildah;
+  StorePaths store;
+  WorkPaths work{""};
+  v1::ImageFormat format = v1::IMAGE_FORMAT_DOCKER;
+  std::string image_id;
+  std::string repository;
+  std::string attempt_id;
+};
+
 // `buildah push` of an image by its id: without a tag where buildah can, else to the attempt's
 // staging tag. The digest goes to work.digestfile().
-std::vector<std::string> PushArgv(const BuildahInfo& buildah, const StorePaths& store,
-                                  const WorkPaths& work, const std::string& image_id,
-                                  const std::string& repository, const std::string& attempt_id);
+std::vector<std::string> PushArgv(const PushRequest& request);
 
 // Removes all working containers of a store.
 std::vector<std::string> RemoveContainersArgv(const BuildahInfo& buildah, const StorePaths& store);

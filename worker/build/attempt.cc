@@ -20,8 +20,10 @@
 #include "common/os/subprocess.h"
 #include "worker/build/argv.h"
 #include "worker/build/binary_check.h"
+#include "worker/build/build_options.h"
 #include "worker/build/containerfile.h"
 #include "worker/build/failure_table.h"
+#include "worker/build/secret_files.h"
 #include "worker/build/stored_image.h"
 
 namespace manyarch::worker {
@@ -29,7 +31,8 @@ namespace manyarch::worker {
 namespace {
 
 constexpr absl::Duration kDefaultTimeout = absl::Hours(6);
-constexpr char kImageMediaType[] = "application/vnd.docker.distribution.manifest.v2+json";
+constexpr char kDockerImage[] = "application/vnd.docker.distribution.manifest.v2+json";
+constexpr char kOciImage[] = "application/vnd.oci.image.manifest.v1+json";
 
 absl::Duration TimeoutOf(const v1::Offer& offer) {
   const absl::Duration timeout =
@@ -39,17 +42,6 @@ absl::Duration TimeoutOf(const v1::Offer& offer) {
 
 std::string PlatformName(const v1::Platform& p) {
   return ToString(Platform{p.os(), p.arch(), p.variant()});
-}
-
-// A NUL would silently end an argument.
-absl::Status CheckOptions(const v1::BuildOptions& options) {
-  const auto bad = [](const std::string& text) { return text.find('\0') != std::string::npos; };
-  bool any = bad(options.containerfile()) || bad(options.target());
-  for (const auto* list : {&options.build_args(), &options.labels()}) {
-    for (const v1::NameValue& item : *list) any = any || bad(item.name()) || bad(item.value());
-  }
-  if (!any) return absl::OkStatus();
-  return absl::InvalidArgumentError("a build option has a NUL byte in it, which no command takes");
 }
 
 // How many processes the kernel has killed for want of memory since it started, in any cgroup.
@@ -118,12 +110,13 @@ bool Attempt::Fail(const absl::Status& status) {
 bool Attempt::Prepare() {
   const v1::RegistryAccess& registry = offer_.registry();
   const absl::Status status = [&]() -> absl::Status {
-    MA_RETURN_IF_ERROR(CheckOptions(offer_.options()));
+    MA_RETURN_IF_ERROR(CheckBuildOptions(offer_, tools_.buildah));
     MA_RETURN_IF_ERROR(MakeDirs(work_.dir, 0700));
     for (const std::string& dir :
          {work_.tmp(), work_.runtime(), work_.context(), store_.root, store_.runroot}) {
       MA_RETURN_IF_ERROR(MakeDirs(dir, 0700));
     }
+    MA_RETURN_IF_ERROR(WriteSecretFiles(offer_, work_));
     // An empty one too: else buildah would use what the worker's user has.
     MA_RETURN_IF_ERROR(WriteFileAtomic(
         work_.authfile(), registry.authfile().empty() ? "{}" : registry.authfile(), 0600));
@@ -157,9 +150,15 @@ bool Attempt::Build() {
   request.work = work_;
   request.cgroup_parent = cgroup_;
   request.platform = offer_.platform();
+  request.format = offer_.format();
   request.options = offer_.options();
   request.containerfile = containerfile_;
+  for (const std::string& warning : OptionWarnings(offer_.options(), tools_.buildah)) {
+    Warn(warning);
+  }
   if (!RunBuildah(BuildArgv(request), /*pushing=*/false)) return false;
+  const std::string unused = UnusedBuildArgs(tail_.LastLines(), offer_.options());
+  if (!unused.empty()) Warn(unused);
   const absl::StatusOr<std::string> id = ReadFile(work_.iidfile());
   if (!id.ok()) return Fail(Annotate(id.status(), "looking for the image that buildah has built"));
   image_id_ = std::string(absl::StripPrefix(absl::StripAsciiWhitespace(*id), "sha256:"));
@@ -172,7 +171,11 @@ bool Attempt::Inspect() {
   const v1::Platform& p = offer_.platform();
   const Platform platform{p.os(), p.arch(), p.variant()};
   const absl::StatusOr<BinaryFindings> found = [&]() -> absl::StatusOr<BinaryFindings> {
-    MA_ASSIGN_OR_RETURN(const StoredImage image, ReadStoredImage(store_.root, image_id_, {}));
+    std::vector<std::string> caches;
+    for (const auto* list : {&offer_.options().cache_from(), &offer_.options().cache_to()}) {
+      for (const std::string& repository : *list) caches.push_back(CacheRepository(repository, p));
+    }
+    MA_ASSIGN_OR_RETURN(const StoredImage image, ReadStoredImage(store_.root, image_id_, caches));
     return CheckBinaries(image, platform);
   }();
   if (!found.ok()) {
@@ -205,11 +208,15 @@ void Attempt::Warn(absl::string_view message) {
 bool Attempt::Push() {
   observer_.OnState(v1::ATTEMPT_STATE_PUSHING);
   MANYARCH_FAILPOINT("worker/before-push");
-  if (!RunBuildah(PushArgv(tools_.buildah, store_, work_, image_id_, offer_.repository(),
-                           offer_.attempt_id()),
-                  /*pushing=*/true)) {
-    return false;
-  }
+  PushRequest request;
+  request.buildah = tools_.buildah;
+  request.store = store_;
+  request.work = work_;
+  request.format = offer_.format();
+  request.image_id = image_id_;
+  request.repository = offer_.repository();
+  request.attempt_id = offer_.attempt_id();
+  if (!RunBuildah(PushArgv(request), /*pushing=*/true)) return false;
   MANYARCH_FAILPOINT("worker/after-push");
   const absl::StatusOr<std::string> text = ReadFile(work_.digestfile());
   if (!text.ok())
@@ -223,7 +230,7 @@ bool Attempt::Push() {
   image.set_repository(offer_.repository());
   image.set_digest(digest->ToString());
   // buildah does not tell the size: the controller knows it once it has verified the image.
-  image.set_media_type(kImageMediaType);
+  image.set_media_type(offer_.format() == v1::IMAGE_FORMAT_OCI ? kOciImage : kDockerImage);
   return true;
 }
 
@@ -261,6 +268,7 @@ bool Attempt::RunBuildah(const std::vector<std::string>& argv, bool pushing) {
   evidence.output = tail_.Text();
   evidence.last_step = tail_.last_step();
   evidence.oom_kill = OomKills() > oom_kills;
+  evidence.memory_limit = offer_.options().memory_bytes() > 0;
   evidence.disk_full = disk_full;
   evidence.emulated = offer_.emulated();
   if (tools_.platform_works &&

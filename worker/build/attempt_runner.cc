@@ -23,6 +23,7 @@
 #include "common/os/files.h"
 #include "worker/build/attempt.h"
 #include "worker/build/image_store.h"
+#include "worker/build/secret_files.h"
 
 namespace manyarch::worker {
 
@@ -83,6 +84,7 @@ class Runner : public AttemptRunner {
     // A failure here does not change what the attempt has come to.
     Warn("after an attempt", store.RemoveContainers(work));
     Warn("after an attempt", store.Prune(work));
+    Warn("after an attempt", RemoveSecretFiles(work));
     Warn("after an attempt", RemoveTree(work.dir));
     Warn("after an attempt", RemoveCgroup(cgroup));
     Warn("after an attempt", contexts_.Prune());

@@ -208,6 +208,9 @@ Verdict Classify(const Evidence& evidence) {
 
   const bool killed = evidence.exit_code == 137 || absl::StrContains(error, "signal: killed") ||
                       absl::StrContains(error, "exit status 137");
+  if (killed && evidence.oom_kill && evidence.memory_limit) {
+    return decide(kUser, "the kernel killed it because it took more than --memory allows");
+  }
   if (killed && evidence.oom_kill) {
     return decide(kInfrastructure,
                   "the kernel killed it for want of memory: give the worker more, or fewer slots");

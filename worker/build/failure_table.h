@@ -18,6 +18,7 @@ struct Evidence {
   std::string last_step;  // "STEP 2/3: RUN make"; may be empty.
   // What the machine says of the time while it ran, whatever was printed:
   bool oom_kill = false;       // The kernel killed something for want of memory.
+  bool memory_limit = false;   // The job itself limits what its steps may take.
   bool disk_full = false;      // The disk of the image store or of the temporary files.
   bool emulated = false;       // The platform's programs run under qemu.
   bool platform_works = true;  // The machine runs programs of the platform.

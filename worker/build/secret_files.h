@@ -1,0 +1,18 @@
+// The secrets and ssh keys of one attempt, as the files that buildah reads.
+#pragma once
+
+#include "absl/status/status.h"
+#include "manyarch/v1/worker.pb.h"
+#include "worker/build/argv.h"
+
+namespace manyarch::worker {
+
+// Writes those that the options name, 0600, in work.secrets(): in memory where a tmpfs can be
+// mounted there, so that they never reach a disk from here. Nothing is made where there are none.
+absl::Status WriteSecretFiles(const v1::Offer& offer, const WorkPaths& work);
+
+// Takes the tmpfs away, and the values with it. Fine where there is none. A worker that was killed
+// does the like at its next start, with all mounts below its attempts.
+absl::Status RemoveSecretFiles(const WorkPaths& work);
+
+}  // namespace manyarch::worker
