@@ -6,8 +6,8 @@ set(share ${CMAKE_BINARY_DIR}/share)
 add_custom_command(
   OUTPUT ${share}/stamp
   COMMAND manyarch __man ${share}/man1
-  COMMAND manyarch-controller --man-page > ${share}/man1/manyarch-controller.1
-  COMMAND manyarch-worker --man-page > ${share}/man1/manyarch-worker.1
+  COMMAND manyarch-controller --man-pages ${share}/man1
+  COMMAND manyarch-worker --man-pages ${share}/man1
   COMMAND manyarch completion bash > ${share}/manyarch.bash
   COMMAND manyarch completion zsh > ${share}/_manyarch
   COMMAND manyarch completion fish > ${share}/manyarch.fish

@@ -42,9 +42,10 @@ std::vector<std::string> ArgsWithEnvironment(const CLI::App& app, int argc, char
 }
 
 int ParseArgs(CLI::App& app, int argc, char** argv) {
-  if (argc == 2 && absl::string_view(argv[1]) == "--man-page") {
-    std::cout << ManPage(app);
-    return 0;
+  if (argc == 3 && absl::string_view(argv[1]) == "--man-pages") {
+    const absl::Status written = WriteManPages(app, argv[2]);
+    if (!written.ok()) std::cerr << written.message() << "\n";
+    return written.ok() ? 0 : 1;
   }
   const std::vector<std::string> args = ArgsWithEnvironment(app, argc, argv);
   try {

@@ -17,8 +17,8 @@ namespace manyarch {
 // the environment.)
 std::vector<std::string> ArgsWithEnvironment(const CLI::App& app, int argc, char** argv);
 
-// Parses, or prints the manual page where --man-page is all that is given; the exit code to leave
-// with (0 after --help and --version, 2 for bad usage), or -1 to go on.
+// Parses, or writes manual pages where `--man-pages DIR` is all that is given; the exit code to
+// leave with (0 after --help and --version, 2 for bad usage), or -1 to go on.
 int ParseArgs(CLI::App& app, int argc, char** argv);
 
 // "90s", "30m", "2h", or a plain number of seconds; not negative.

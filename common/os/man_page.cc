@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "common/base/status_macros.h"
+#include "common/os/files.h"
 
 namespace manyarch {
 
@@ -83,7 +85,9 @@ std::string OptionEntry(const CLI::Option& option) {
       !choices.empty() && !absl::StrContains(text, choices.substr(0, choices.find(',')))) {
     absl::StrAppend(&text, text.empty() ? "" : " ", "(one of ", choices, ")");
   }
-  if (const std::string preset = option.get_default_str(); !preset.empty()) {
+  // Where the words tell of a default, it may be another one on each machine.
+  if (const std::string preset = option.get_default_str();
+      !preset.empty() && !absl::StrContains(text, "default")) {
     absl::StrAppend(&text, text.empty() ? "" : " ", "(default: ", preset, ")");
   }
   return absl::StrCat(".TP\n", head, "\n", text.empty() ? "\\&\n" : Paragraph(text));
@@ -164,6 +168,16 @@ std::string ManPage(const CLI::App& command) {
     }
   }
   return page;
+}
+
+absl::Status WriteManPages(const CLI::App& command, const std::string& directory) {
+  MA_RETURN_IF_ERROR(MakeDirs(directory));
+  MA_RETURN_IF_ERROR(
+      WriteFileAtomic(absl::StrCat(directory, "/", ManPageName(command), ".1"), ManPage(command)));
+  for (const CLI::App* inner : command.get_subcommands({})) {
+    MA_RETURN_IF_ERROR(WriteManPages(*inner, directory));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace manyarch

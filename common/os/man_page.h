@@ -4,6 +4,7 @@
 #include <string>
 
 #include "CLI/CLI.hpp"
+#include "absl/status/status.h"
 
 namespace manyarch {
 
@@ -14,5 +15,8 @@ std::string ManPage(const CLI::App& command);
 
 // "manyarch-image-create"
 std::string ManPageName(const CLI::App& command);
+
+// The pages of a command and of all below it, as NAME.1 in the directory.
+absl::Status WriteManPages(const CLI::App& command, const std::string& directory);
 
 }  // namespace manyarch
