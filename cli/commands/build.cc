@@ -25,14 +25,6 @@ std::string Machine() {
   return uname(&name) == 0 ? name.machine : "unknown";
 }
 
-absl::Status AddSecrets(const BuildFlags& flags, v1::SubmitRequest& request) {
-  MA_ASSIGN_OR_RETURN(std::vector<v1::Secret> secrets, ReadSecrets(flags.secrets, getenv));
-  for (v1::Secret& secret : secrets) *request.add_secrets() = std::move(secret);
-  MA_ASSIGN_OR_RETURN(std::vector<v1::Secret> keys, ReadSshKeys(flags.ssh));
-  for (v1::Secret& key : keys) *request.add_ssh_keys() = std::move(key);
-  return absl::OkStatus();
-}
-
 int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
   if (flags.context.empty() && flags.refused.empty()) {
     return Fail(absl::InvalidArgumentError(
@@ -52,7 +44,8 @@ int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
 
   v1::SubmitRequest request;
   *request.mutable_spec() = *std::move(spec);
-  if (const absl::Status status = AddSecrets(flags, request); !status.ok()) return Fail(status);
+  const absl::Status added = AddSecrets(flags.secrets, flags.ssh, getenv, request);
+  if (!added.ok()) return Fail(added);
 
   BlockSignals();
   Client client(invocation.controller);

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/base/status_macros.h"
 #include "manyarch/v1/types.pb.h"
 
 namespace manyarch::cli {
@@ -33,5 +34,17 @@ absl::StatusOr<SecretSource> ParseSsh(const std::string& text);
 absl::StatusOr<std::vector<v1::Secret>> ReadSecrets(const std::vector<std::string>& flags,
                                                     const GetEnv& getenv);
 absl::StatusOr<std::vector<v1::Secret>> ReadSshKeys(const std::vector<std::string>& flags);
+
+// Puts both into a request to submit or to retry.
+template <typename Request>
+absl::Status AddSecrets(const std::vector<std::string>& secrets,
+                        const std::vector<std::string>& ssh_keys, const GetEnv& getenv,
+                        Request& request) {
+  MA_ASSIGN_OR_RETURN(const std::vector<v1::Secret> values, ReadSecrets(secrets, getenv));
+  for (const v1::Secret& secret : values) *request.add_secrets() = secret;
+  MA_ASSIGN_OR_RETURN(const std::vector<v1::Secret> keys, ReadSshKeys(ssh_keys));
+  for (const v1::Secret& key : keys) *request.add_ssh_keys() = key;
+  return absl::OkStatus();
+}
 
 }  // namespace manyarch::cli
