@@ -94,7 +94,7 @@ TEST(BuildSpec, FormatsOfImagesAndOfResultsShareOneFlag) {
   AddBuildFlags(app, flags);
   std::vector<std::string> args = {"json", "--format", "oci", "--format"};
   app.parse(args);
-  EXPECT_EQ(flags.format, "json");
+  EXPECT_EQ(flags.attach.output, "json");
   EXPECT_EQ(flags.image_format, "oci");
 
   const auto spec = Spec({".", "-t", "r/x:1", "--format=oci", "--immutable"});
