@@ -34,7 +34,6 @@ constexpr RefusedFlag kRefused[] = {
     {"--network", true, kNotYet},
     {"--authfile", true, "is not supported yet: registry credentials are the controller's"},
     {"--creds", true, "is not supported yet: registry credentials are the controller's"},
-    {"--immutable", false, kNotYet},
     {"--provenance", true, "is not supported: lists hold images only, which every registry takes"},
     {"--sbom", true, "is not supported: lists hold images only, which every registry takes"},
     {"--attest", true, "is not supported: lists hold images only, which every registry takes"},
@@ -105,14 +104,21 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
   command.add_flag("-d,--detach", flags.detach, "Print the job's id and leave it running");
   AddDetachOnInterrupt(command, flags.attach);
   AddAttachFlags(command, flags.attach);
-  text("--format", flags.attach.output, "How to print the result: table or json", "FORMAT")
-      ->check([](const std::string& value) -> std::string {
-        if (value == "oci" || value == "docker") {
-          return absl::StrCat("the image format ", value,
-                              " cannot be chosen yet: lists and images are Docker v2s2");
-        }
-        return CLI::IsMember({"table", "json"})(value);
-      });
+  command.add_flag("--immutable", flags.immutable, "Fail where a tag exists already: move none");
+  // One name for two things: that of buildah, and that of every listing here.
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--format",
+          [&flags](const std::vector<std::string>& values) {
+            for (const std::string& value : values) {
+              const bool image = value == "docker" || value == "oci";
+              (image ? flags.image_format : flags.attach.output) = value;
+            }
+          },
+          "Of the images: docker or oci; of the printed result: table or json (repeatable)")
+      ->type_name("FORMAT")
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember({"docker", "oci", "table", "json"}));
   command
       .add_flag_function(
           "--push", [](int64_t) {}, "Taken for buildx's sake: manyarch always pushes")

@@ -33,6 +33,8 @@ struct BuildFlags {
   std::string project = "default";
   bool detach = false;
   AttachFlags attach;
+  std::string image_format = "docker";
+  bool immutable = false;
   std::vector<std::string> refused;  // Flags given that manyarch does not have (yet): sentences.
 };
 

@@ -163,6 +163,11 @@ absl::Status SetArchTags(const BuildFlags& flags, v1::JobSpec& spec) {
   return absl::OkStatus();
 }
 
+void SetPublishing(const BuildFlags& flags, v1::JobSpec& spec) {
+  if (flags.image_format == "oci") spec.set_format(v1::IMAGE_FORMAT_OCI);
+  if (flags.immutable) spec.set_immutable(true);
+}
+
 v1::EmulationPolicy Emulation(const std::string& text) {
   if (text == "never") return v1::EMULATION_POLICY_NEVER;
   if (text == "fallback") return v1::EMULATION_POLICY_FALLBACK;
@@ -191,6 +196,7 @@ absl::StatusOr<v1::JobSpec> SpecFromFlags(const BuildFlags& flags,
   MA_RETURN_IF_ERROR(AddOptions(flags, getenv, *spec.mutable_options()));
   MA_RETURN_IF_ERROR(SetArchTags(flags, spec));
   spec.set_keep_going(flags.keep_going);
+  SetPublishing(flags, spec);
   spec.set_emulation(Emulation(flags.emulation));
   spec.set_binary_check(BinaryCheck(flags.check_binaries));
   spec.set_max_attempts(flags.max_attempts);

@@ -88,6 +88,23 @@ TEST(BuildSpec, DefaultsAreTheControllersExceptForThePlatform) {
   EXPECT_FALSE(spec->has_build_timeout());
 }
 
+TEST(BuildSpec, FormatsOfImagesAndOfResultsShareOneFlag) {
+  CLI::App app;
+  BuildFlags flags;
+  AddBuildFlags(app, flags);
+  std::vector<std::string> args = {"json", "--format", "oci", "--format"};
+  app.parse(args);
+  EXPECT_EQ(flags.attach.output, "json");
+  EXPECT_EQ(flags.image_format, "oci");
+
+  const auto spec = Spec({".", "-t", "r/x:1", "--format=oci", "--immutable"});
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->format(), v1::IMAGE_FORMAT_OCI);
+  EXPECT_TRUE(spec->immutable());
+  EXPECT_EQ(Spec({".", "-t", "r/x:1", "--format", "docker"})->DebugString(),
+            Spec({".", "-t", "r/x:1"})->DebugString());
+}
+
 TEST(BuildSpec, ATagTakesOneWordSoThatTheContextIsNotSwallowed) {
   CLI::App app;
   BuildFlags flags;
@@ -111,7 +128,7 @@ TEST(BuildSpec, RefusesInSentences) {
       {{"-t", "r/x:1", "--arch-tags", "{tag}"}, "makes no usable tags"},
       {{"-t", "r/x:1", "--arch-tags", "{tag}/{arch}"}, "makes no usable tags"},
       {{"-t", "r/x:1", "--emulation", "maybe"}, "--emulation"},
-      {{"-t", "r/x:1", "--format", "oci"}, "cannot be chosen yet"},
+      {{"-t", "r/x:1", "--format", "v1"}, "--format"},
       {{"-t", "r/x:1", "--secret", "id=a,src=b"}, "--secret is not supported yet"},
       {{"-t", "r/x:1", "--ssh=default"}, "--ssh is not supported yet"},
       {{"-t", "r/x:1", "--squash"}, "--squash is not supported yet"},
