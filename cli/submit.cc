@@ -35,9 +35,15 @@ ContentCalls CallsOf(Client& client) {
 // Calls `step` until it succeeds, fails for good, or has failed for too long.
 template <typename T>
 absl::StatusOr<T> OverOutages(const std::function<absl::StatusOr<T>()>& step) {
-  const absl::Time start = absl::Now();
+  absl::Time start = absl::Now();
   for (int retry = 0;; ++retry) {
+    const absl::Time begun = absl::Now();
     absl::StatusOr<T> result = step();
+    // What took so long was an upload that was under way: the outage begins with its end.
+    if (absl::Now() - begun > absl::Seconds(10)) {
+      start = absl::Now();
+      retry = 0;
+    }
     const absl::Duration pause = kBackoff.Delay(retry, 0.5);
     if (!IsUnreachable(result.status()) || absl::Now() + pause > start + kPatience) return result;
     absl::SleepFor(pause);

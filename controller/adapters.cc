@@ -47,6 +47,11 @@ constexpr char kSecretName[] = "secret/";
 constexpr char kSshName[] = "ssh/";
 constexpr char kAuthfileName[] = "authfile";
 
+// What a job's secrets are sealed under.
+constexpr char kSecretName[] = "secret/";
+constexpr char kSshName[] = "ssh/";
+constexpr char kAuthfileName[] = "authfile";
+
 class StoreUpload : public rpc::BlobUpload {
  public:
   StoreUpload(ContentStore* store, const DiskRoom* room) : upload_(store), room_(room) {}
@@ -162,6 +167,14 @@ absl::StatusOr<std::optional<std::pair<std::string, std::string>>> JobReader::Fi
 
 std::unique_ptr<rpc::BlobUpload> ContentAccess::BeginUpload() {
   return std::make_unique<StoreUpload>(store_, room_);
+}
+
+v1::ContextLimits ContentAccess::Limits() {
+  v1::ContextLimits limits;
+  limits.set_bytes(store_->limits().bytes);
+  limits.set_entries(store_->limits().entries);
+  limits.set_depth(store_->limits().depth);
+  return limits;
 }
 
 absl::Status ContentAccess::CheckContexts(const v1::JobSpec& spec) {

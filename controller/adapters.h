@@ -135,6 +135,7 @@ class ContentAccess : public rpc::ContentPort {
   std::unique_ptr<rpc::BlobUpload> BeginUpload() override;
   absl::Status CheckRoom() override { return room_->ForNew(); }
   absl::Status CheckContexts(const v1::JobSpec& spec) override;
+  v1::ContextLimits Limits() override;
 
  private:
   ContentStore* const store_;

@@ -185,7 +185,8 @@ class Loader {
       MA_ASSIGN_OR_RETURN(text, ReadContainerfile(request_.standard_input, head));
     }
     MA_ASSIGN_OR_RETURN(ContextTree tree, BuildTree("", root, DigestCache(), request_.threads));
-    Use(std::move(tree), text.empty() ? file : "", std::move(text));
+    if (!text.empty()) file.clear();
+    Use(std::move(tree), file, std::move(text));
     return absl::OkStatus();
   }
 

@@ -135,14 +135,14 @@ class ContentStore::TreeCheck {
 
   absl::Status Count(const Total& more, const std::string& path, Total& total) const {
     if (more.entries > limits_.entries - total.entries) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the context has more than ", limits_.entries, " entries, counted up to ",
-                       Shown(path), "; leave some out with .containerignore"));
+      return absl::InvalidArgumentError(absl::StrCat("the context has more than ", limits_.entries,
+                                                     " entries, counted up to ", Shown(path),
+                                                     "; leave some out with .containerignore"));
     }
     if (more.bytes > limits_.bytes - total.bytes) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the context is larger than ", limits_.bytes, " bytes, counted up to ",
-                       Shown(path), "; leave some out with .containerignore"));
+      return absl::InvalidArgumentError(absl::StrCat("the context is larger than ", limits_.bytes,
+                                                     " bytes, counted up to ", Shown(path),
+                                                     "; leave some out with .containerignore"));
     }
     total.entries += more.entries;
     total.bytes += more.bytes;
@@ -171,8 +171,7 @@ class ContentStore::TreeCheck {
   absl::flat_hash_map<Digest, Total> totals_;
 };
 
-absl::Status ContentStore::CheckBlob(const Digest& digest, absl::string_view what,
-                                     int64_t limit) {
+absl::Status ContentStore::CheckBlob(const Digest& digest, absl::string_view what, int64_t limit) {
   // Recorded before it is looked for, so that a sweep keeps it either way.
   const UniqueFd used(::open(RootPathOf(digest).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
   if (used.ok()) ::futimens(used.get(), nullptr);

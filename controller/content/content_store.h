@@ -26,8 +26,8 @@ struct TreeLimits {
 };
 
 // Thread-safe. Layout: <directory>/sha256/<first two hex digits>/<hex>; pieces on the way in are in
-// <directory>/incoming and become visible by rename, so a blob that is there is whole. The time of a
-// blob's last change is when it was last stored or asked for, as far as that matters;
+// <directory>/incoming and become visible by rename, so a blob that is there is whole. The time of
+// a blob's last change is when it was last stored or asked for, as far as that matters;
 // <directory>/roots has an empty file for each tree, whose time of last change is when the tree was
 // last checked or needed by a job.
 class ContentStore {
@@ -83,9 +83,8 @@ class ContentStore {
   // `now`. `live` is asked for once, when nothing checked before can be missed. Uploads, checks and
   // downloads go on meanwhile: what they ask for is kept. One sweep at a time; a crash in the
   // middle leaves a store with fewer blobs.
-  absl::StatusOr<Swept> Sweep(
-      int64_t limit, absl::Time now,
-      const std::function<absl::StatusOr<std::vector<Digest>>()>& live);
+  absl::StatusOr<Swept> Sweep(int64_t limit, absl::Time now,
+                              const std::function<absl::StatusOr<std::vector<Digest>>()>& live);
   // Of all blobs, as of the last sweep and with what was stored since; 0 before the first sweep.
   int64_t bytes() const;
 
@@ -122,7 +121,7 @@ class ContentStore {
   int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool sweeping_ ABSL_GUARDED_BY(mutex_) = false;
   absl::flat_hash_set<Digest> asked_for_ ABSL_GUARDED_BY(mutex_);  // While sweeping.
-  absl::flat_hash_set<Digest> checked_ ABSL_GUARDED_BY(mutex_);  // Roots found to be sound.
+  absl::flat_hash_set<Digest> checked_ ABSL_GUARDED_BY(mutex_);    // Roots found to be sound.
 };
 
 }  // namespace manyarch::controller

@@ -375,6 +375,7 @@ grpc::Status FarmService::GetInfo(grpc::ServerContext* /*context*/,
                                   v1::GetInfoResponse* response) {
   response->set_version(version_);
   response->set_protocol_version(kProtocolVersion);
+  *response->mutable_context_limits() = content_->Limits();
   return grpc::Status::OK;
 }
 

@@ -95,6 +95,7 @@ TEST_F(LoadContextTest, AnArchiveOnStandardInputIsTheTreeThatWasPacked) {
     ASSERT_TRUE(loaded.ok()) << loaded.status();
     EXPECT_EQ(spec_.context_root(), spec.context_root()) << how;
     EXPECT_EQ(spec_.options().containerfile_digest(), Digest::Of("FROM x").ToString());
+    EXPECT_EQ(spec_.options().containerfile(), "");
     EXPECT_EQ(spec_.source(), "standard input");
     for (const Blob& blob : loaded->trees[0].blobs) EXPECT_TRUE(ReadBlob(blob).ok());
   }

@@ -62,19 +62,6 @@ TEST(BuildArgv, PassesTheJobsOptionsInTheirOrder) {
                                    "--build-arg=B=2=3, 4", "--build-arg=A=", "--label=l=x y"));
 }
 
-TEST(BuildArgv, NamedContextsAreDirectoriesOrImages) {
-  BuildRequest request = Request();
-  v1::NamedContext& first = *request.options.add_contexts();
-  first.set_name("lib");
-  first.set_root("sha256:…");
-  v1::NamedContext& second = *request.options.add_contexts();
-  second.set_name("docker.io/library/base:1");
-  second.set_image("r.example/base:2");
-  const std::vector<std::string> argv = BuildArgv(request);
-  EXPECT_THAT(argv, Contains("--build-context=lib=/w/context-0"));
-  EXPECT_THAT(argv, Contains("--build-context=docker.io/library/base:1=docker://r.example/base:2"));
-}
-
 TEST(BuildArgv, NoValueCanBecomeAFlag) {
   const std::string evil = "--isolation=rootless";
   BuildRequest request = Request();
