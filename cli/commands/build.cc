@@ -9,8 +9,7 @@
 #include "cli/commands/attached.h"
 #include "cli/commands/build_flags.h"
 #include "cli/commands/command.h"
-#include "cli/context/tree.h"
-#include "cli/context/walk.h"
+#include "cli/context/load.h"
 #include "cli/exit_code.h"
 #include "cli/render/json.h"
 #include "cli/submit.h"
@@ -19,8 +18,6 @@
 namespace manyarch::cli {
 
 namespace {
-
-constexpr int kHashThreads = 2;
 
 std::string Machine() {
   utsname name{};
@@ -34,14 +31,15 @@ int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
   }
   absl::StatusOr<v1::JobSpec> spec = SpecFromFlags(flags, getenv, Machine());
   if (!spec.ok()) return Fail(spec.status());
-  const absl::StatusOr<ContextPlace> place = LocateContext(flags.context, flags.file);
-  if (!place.ok()) return Fail(place.status());
-  spec->mutable_options()->set_containerfile(place->containerfile);
-  absl::StatusOr<Node> root = WalkContext(*place);
-  if (!root.ok()) return Fail(root.status());
-  const absl::StatusOr<ContextTree> tree = BuildTree(*place, *std::move(root), kHashThreads);
-  if (!tree.ok()) return Fail(tree.status());
-  spec->set_context_root(tree->root);
+  ContextRequest request;
+  request.context = flags.context;
+  request.file = flags.file;
+  request.named = flags.build_contexts;
+  request.digest_cache = DigestCacheDirectory([](const char* name) -> const char* {
+    return getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here changes the environment.
+  });
+  const absl::StatusOr<LoadedContext> context = LoadContext(request, *spec);
+  if (!context.ok()) return Fail(context.status());
 
   BlockSignals();
   Client client(invocation.controller);
@@ -50,7 +48,7 @@ int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
                           flags.attach.detach_on_interrupt ? Interrupter::First::kDetaches
                                                            : Interrupter::First::kCancels);
   const absl::StatusOr<v1::Job> submitted =
-      SubmitJob(client, *progress, *spec, *tree, [&] { interrupter.Submitting(); });
+      SubmitJob(client, *progress, *spec, context->trees, [&] { interrupter.Submitting(); });
   if (!submitted.ok()) {
     progress->Finish();
     return Fail(submitted.status());

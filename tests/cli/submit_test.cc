@@ -50,7 +50,7 @@ TEST(SubmitJob, HashesTheSpecAndLooksAgainForAContextThatIsNotWhole) {
   QuietProgress quiet(stderr);
   bool told = false;
   const auto spec = FromText<v1::JobSpec>("project: 'default' tags: 'r/x:1'");
-  const auto job = SubmitJob(client, quiet, spec, OneBlob(), [&] { told = true; });
+  const auto job = SubmitJob(client, quiet, spec, {OneBlob()}, [&] { told = true; });
   ASSERT_TRUE(job.ok()) << job.status();
   EXPECT_EQ(job->id(), "j9");
   EXPECT_TRUE(told);
@@ -70,7 +70,7 @@ TEST(SubmitJob, ARefusalForAnotherReasonIsPassedOn) {
   farm.Start();
   Client client(farm.address());
   QuietProgress quiet(stderr);
-  EXPECT_EQ(SubmitJob(client, quiet, {}, OneBlob(), [] {}).status(),
+  EXPECT_EQ(SubmitJob(client, quiet, {}, {OneBlob()}, [] {}).status(),
             absl::FailedPreconditionError("DENIED: push access is needed"));
   EXPECT_EQ(submits, 1);
 }
@@ -82,7 +82,7 @@ TEST(SubmitJob, DoesNotWaitForAControllerThatNeverAnswered) {
   Client client(farm.address());
   QuietProgress quiet(stderr);
   bool told = false;
-  const auto job = SubmitJob(client, quiet, {}, OneBlob(), [&] { told = true; });
+  const auto job = SubmitJob(client, quiet, {}, {OneBlob()}, [&] { told = true; });
   EXPECT_TRUE(IsUnreachable(job.status()));
   EXPECT_FALSE(told);
 }

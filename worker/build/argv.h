@@ -28,6 +28,8 @@ struct WorkPaths {
 
   std::string dir;
   std::string context() const { return dir + "/context"; }
+  std::string containerfile() const { return dir + "/Containerfile"; }  // One outside the context.
+  std::string ignorefile() const { return dir + "/no-ignore"; }         // Empty.
   std::string tmp() const { return dir + "/tmp"; }
   std::string runtime() const { return dir + "/runtime"; }  // State of the OCI runtime.
   std::string authfile() const { return dir + "/auth.json"; }
