@@ -102,12 +102,6 @@ absl::Status Controller::Parts::Build(const Options& options) {
   MA_ASSIGN_OR_RETURN(Sealer sealer, Sealer::Open(absl::StrCat(options.state_dir, "/secrets.key")));
   secrets = std::make_unique<SecretAccess>(std::move(sealer), store.get());
 
-  MA_ASSIGN_OR_RETURN(Sealer sealer, Sealer::Open(absl::StrCat(options.state_dir, "/secrets.key")));
-  secrets = std::make_unique<SecretAccess>(std::move(sealer), store.get());
-
-  MA_ASSIGN_OR_RETURN(Sealer sealer, Sealer::Open(absl::StrCat(options.state_dir, "/secrets.key")));
-  secrets = std::make_unique<SecretAccess>(std::move(sealer), store.get());
-
   rpc::SessionOptions session_options;
   session_options.heartbeat_interval = options.heartbeat;
   session_options.controller_version = MANYARCH_VERSION;

@@ -28,6 +28,8 @@ struct WorkPaths {
 
   std::string dir;
   std::string context() const { return dir + "/context"; }
+  // Of the job's named contexts, by their place in the options.
+  std::string named_context(int n) const { return absl::StrCat(dir, "/context-", n); }
   std::string containerfile() const { return dir + "/Containerfile"; }  // One outside the context.
   std::string ignorefile() const { return dir + "/no-ignore"; }         // Empty.
   std::string tmp() const { return dir + "/tmp"; }
