@@ -46,7 +46,7 @@ absl::StatusOr<T> OverOutages(const std::function<absl::StatusOr<T>()>& step) {
 
 }  // namespace
 
-absl::StatusOr<v1::Job> SubmitJob(Client& client, Progress& progress, const v1::JobSpec& spec,
+absl::StatusOr<v1::Job> SubmitJob(Client& client, Progress& progress, v1::SubmitRequest request,
                                   const ContextTree& tree,
                                   const std::function<void()>& before_submit) {
   const auto send = [&](bool check_all) { return UploadTree(tree, check_all, CallsOf(client)); };
@@ -55,9 +55,7 @@ absl::StatusOr<v1::Job> SubmitJob(Client& client, Progress& progress, const v1::
   MA_ASSIGN_OR_RETURN(UploadStats stats, OverOutages<UploadStats>([&] { return send(false); }));
   progress.OnInfo(absl::StrCat("context: ", tree.files, tree.files == 1 ? " file, " : " files, ",
                                Bytes(tree.bytes), "; sent ", Bytes(stats.sent_bytes)));
-  v1::SubmitRequest request;
-  *request.mutable_spec() = spec;
-  request.set_request_hash(Digest::Of(DeterministicBytes(spec)).ToString());
+  request.set_request_hash(Digest::Of(DeterministicBytes(request.spec())).ToString());
   request.set_idempotency_key(absl::StrFormat("%016x%016x", RandomBits(), RandomBits()));
   before_submit();
   const auto submit = [&]() -> absl::StatusOr<v1::SubmitResponse> {

@@ -11,10 +11,10 @@
 
 namespace manyarch::cli {
 
-// Uploads what the controller lacks and submits. Repeats both over lost connections, once there was
-// one: the idempotency key makes that safe. `before_submit` is called when the job may come to
-// exist.
-absl::StatusOr<v1::Job> SubmitJob(Client& client, Progress& progress, const v1::JobSpec& spec,
+// Uploads what the controller lacks and submits `request`, whose spec and secrets are given.
+// Repeats both over lost connections, once there was one: the idempotency key makes that safe.
+// `before_submit` is called when the job may come to exist.
+absl::StatusOr<v1::Job> SubmitJob(Client& client, Progress& progress, v1::SubmitRequest request,
                                   const ContextTree& tree,
                                   const std::function<void()>& before_submit);
 

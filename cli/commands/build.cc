@@ -9,6 +9,7 @@
 #include "cli/commands/attached.h"
 #include "cli/commands/build_flags.h"
 #include "cli/commands/command.h"
+#include "cli/commands/secrets.h"
 #include "cli/context/tree.h"
 #include "cli/context/walk.h"
 #include "cli/exit_code.h"
@@ -43,6 +44,11 @@ int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
   if (!tree.ok()) return Fail(tree.status());
   spec->set_context_root(tree->root);
 
+  v1::SubmitRequest request;
+  *request.mutable_spec() = *std::move(spec);
+  const absl::Status added = AddSecrets(flags.secrets, flags.ssh, getenv, request);
+  if (!added.ok()) return Fail(added);
+
   BlockSignals();
   Client client(invocation.controller);
   const std::unique_ptr<Progress> progress = MakeProgress(flags.attach);
@@ -50,7 +56,7 @@ int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
                           flags.attach.detach_on_interrupt ? Interrupter::First::kDetaches
                                                            : Interrupter::First::kCancels);
   const absl::StatusOr<v1::Job> submitted =
-      SubmitJob(client, *progress, *spec, *tree, [&] { interrupter.Submitting(); });
+      SubmitJob(client, *progress, std::move(request), *tree, [&] { interrupter.Submitting(); });
   if (!submitted.ok()) {
     progress->Finish();
     return Fail(submitted.status());

@@ -20,18 +20,9 @@ constexpr char kAlwaysPushed[] =
 // What users of buildx, podman and buildah may write. Each is refused in words: a flag that is
 // taken and not heeded would give another image than the one asked for.
 constexpr RefusedFlag kRefused[] = {
-    {"--secret", true, kNotYet},
-    {"--ssh", true, kNotYet},
-    {"--cache-from", true, kNotYet},
-    {"--cache-to", true, kNotYet},
     {"--build-context", true, kNotYet},
-    {"--annotation", true, kNotYet},
-    {"--squash", false, kNotYet},
-    {"--squash-all", false, kNotYet},
-    {"--timestamp", true, kNotYet},
-    {"--source-date-epoch", true, kNotYet},
-    {"--add-host", true, kNotYet},
-    {"--network", true, kNotYet},
+    {"--squash-all", false, "is not supported: --squash makes one layer of all new ones"},
+    {"--source-date-epoch", true, "is not supported: use --timestamp"},
     {"--authfile", true, "is not supported yet: registry credentials are the controller's"},
     {"--creds", true, "is not supported yet: registry credentials are the controller's"},
     {"--immutable", false, kNotYet},
@@ -50,8 +41,6 @@ constexpr RefusedFlag kRefused[] = {
     {"--device", true, kNotYet},
     {"--security-opt", true, kNotYet},
     {"-v,--volume", true, kNotYet},
-    {"-m,--memory", true, kNotYet},
-    {"--cpus", true, kNotYet},
     {"--env", true, kNotYet},
     {"--tls-verify", true,
      "is the controller's to know: start it with --plain-http HOST:PORT for a registry without "
@@ -84,8 +73,24 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
        "Value for an ARG (repeatable; without a value: from the environment)", "NAME[=VALUE]");
   text("--target", flags.target, "Stop at this stage of the Containerfile", "STAGE");
   list("--label", flags.labels, "Label of the images (repeatable)", "NAME=VALUE");
+  list("--annotation", flags.annotations,
+       "Annotation of the images, with --format oci (repeatable)", "NAME=VALUE");
+  list("--secret", flags.secrets,
+       "For RUN --mount=type=secret (repeatable): id=ID, then src=FILE or env=NAME", "FIELDS");
+  list("--ssh", flags.ssh, "A private key for RUN --mount=type=ssh (repeatable)", "ID=FILE");
   command.add_flag("--no-cache", flags.no_cache, "Build every step anew");
   command.add_flag("--pull", flags.pull, "Look for newer base images");
+  list("--cache-from", flags.cache_from,
+       "Look for layers in this repository, each platform in its own (repeatable)", "REPOSITORY");
+  list("--cache-to", flags.cache_to, "Push layers to this repository (repeatable)", "REPOSITORY");
+  command.add_flag("--squash", flags.squash, "Make one layer of all new ones");
+  text("--timestamp", flags.timestamp,
+       "Time of the images and their new files (default: SOURCE_DATE_EPOCH, else the real one)",
+       "SECONDS");
+  text("--network", flags.network, "What RUN steps reach: default, host or none", "NETWORK");
+  list("--add-host", flags.add_hosts, "A line for /etc/hosts (repeatable)", "NAME:ADDRESS");
+  text("-m,--memory", flags.memory, "What each RUN step may take", "SIZE");
+  text("--cpus", flags.cpus, "Processors for each RUN step", "NUMBER");
   text("--emulation", flags.emulation,
        "never, fallback (where no native worker is) or allow (whenever that is sooner)", "POLICY")
       ->check(CLI::IsMember({"never", "fallback", "allow"}));
@@ -105,14 +110,20 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
   command.add_flag("-d,--detach", flags.detach, "Print the job's id and leave it running");
   AddDetachOnInterrupt(command, flags.attach);
   AddAttachFlags(command, flags.attach);
-  text("--format", flags.attach.output, "How to print the result: table or json", "FORMAT")
-      ->check([](const std::string& value) -> std::string {
-        if (value == "oci" || value == "docker") {
-          return absl::StrCat("the image format ", value,
-                              " cannot be chosen yet: lists and images are Docker v2s2");
-        }
-        return CLI::IsMember({"table", "json"})(value);
-      });
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--format",
+          [&flags](const std::vector<std::string>& formats) {
+            for (const std::string& format : formats) {
+              const bool image = format == "docker" || format == "oci";
+              (image ? flags.image_format : flags.attach.output) = format;
+            }
+          },
+          "Of the images and their list: docker (default) or oci; of the printed result: table or "
+          "json (repeatable)")
+      ->check(CLI::IsMember({"docker", "oci", "table", "json"}))
+      ->type_name("FORMAT")
+      ->allow_extra_args(false);
   command
       .add_flag_function(
           "--push", [](int64_t) {}, "Taken for buildx's sake: manyarch always pushes")

@@ -22,6 +22,17 @@ struct BuildFlags {
   std::vector<std::string> build_args;
   std::string target;
   std::vector<std::string> labels;
+  std::vector<std::string> annotations;
+  std::vector<std::string> cache_from;
+  std::vector<std::string> cache_to;
+  bool squash = false;
+  std::string timestamp;
+  std::string network;
+  std::vector<std::string> add_hosts;
+  std::string memory;
+  std::string cpus;
+  std::vector<std::string> secrets;
+  std::vector<std::string> ssh;
   bool no_cache = false;
   bool pull = false;
   std::string emulation;
@@ -32,6 +43,7 @@ struct BuildFlags {
   std::string check_binaries;
   std::string project = "default";
   bool detach = false;
+  std::string image_format;  // "docker" or "oci"; empty: the controller's default.
   AttachFlags attach;
   std::vector<std::string> refused;  // Flags given that manyarch does not have (yet): sentences.
 };

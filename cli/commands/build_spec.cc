@@ -10,6 +10,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "cli/commands/build_flags.h"
+#include "cli/commands/build_options.h"
 #include "common/base/platform.h"
 #include "common/base/status_macros.h"
 #include "registry/reference.h"
@@ -109,46 +110,6 @@ absl::Status AddPlatforms(const BuildFlags& flags, const std::string& machine, v
   return absl::OkStatus();
 }
 
-absl::Status AddOptions(const BuildFlags& flags,
-                        const std::function<const char*(const char*)>& getenv,
-                        v1::BuildOptions& options) {
-  const auto split = [](const std::string& text) {
-    const size_t equals = text.find('=');
-    return std::make_pair(text.substr(0, equals),
-                          equals == std::string::npos ? "" : text.substr(equals + 1));
-  };
-  for (const std::string& arg : flags.build_args) {
-    auto [name, value] = split(arg);
-    if (name.empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--build-arg '", arg, "' has no name: write it NAME=VALUE"));
-    }
-    if (arg.find('=') == std::string::npos) {
-      // As with docker: a name alone passes on this environment's value, where there is one.
-      const char* from_environment = getenv(name.c_str());
-      if (from_environment == nullptr) continue;
-      value = from_environment;
-    }
-    v1::NameValue& to = *options.add_build_args();
-    to.set_name(name);
-    to.set_value(value);
-  }
-  for (const std::string& label : flags.labels) {
-    const auto [name, value] = split(label);
-    if (name.empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--label '", label, "' has no name: write it NAME=VALUE"));
-    }
-    v1::NameValue& to = *options.add_labels();
-    to.set_name(name);
-    to.set_value(value);
-  }
-  options.set_target(flags.target);
-  options.set_no_cache(flags.no_cache);
-  options.set_pull(flags.pull);
-  return absl::OkStatus();
-}
-
 absl::Status SetArchTags(const BuildFlags& flags, v1::JobSpec& spec) {
   if (flags.arch_tags.empty()) return absl::OkStatus();
   spec.set_arch_tag_template(flags.arch_tags);
@@ -188,7 +149,7 @@ absl::StatusOr<v1::JobSpec> SpecFromFlags(const BuildFlags& flags,
   spec.set_project(flags.project);
   MA_RETURN_IF_ERROR(AddTags(flags, spec));
   MA_RETURN_IF_ERROR(AddPlatforms(flags, machine, spec));
-  MA_RETURN_IF_ERROR(AddOptions(flags, getenv, *spec.mutable_options()));
+  MA_RETURN_IF_ERROR(AddBuildOptions(flags, getenv, spec));
   MA_RETURN_IF_ERROR(SetArchTags(flags, spec));
   spec.set_keep_going(flags.keep_going);
   spec.set_emulation(Emulation(flags.emulation));

@@ -1,11 +1,15 @@
 // manyarch retry JOB
+#include <cstdlib>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cli/client.h"
 #include "cli/commands/attached.h"
 #include "cli/commands/command.h"
+#include "cli/commands/secrets.h"
 #include "cli/exit_code.h"
 #include "cli/render/json.h"
 #include "cli/submit.h"
@@ -20,6 +24,8 @@ struct RetryFlags {
   std::string job;
   bool failed = false;
   bool detach = false;
+  std::vector<std::string> secrets;
+  std::vector<std::string> ssh;
   AttachFlags attach;
 };
 
@@ -29,6 +35,8 @@ int RunRetry(const RetryFlags& flags, const Invocation& invocation) {
   request.set_job_id(flags.job);
   request.set_failed_only(flags.failed);
   request.set_idempotency_key(absl::StrFormat("%016x%016x", RandomBits(), RandomBits()));
+  const absl::Status added = AddSecrets(flags.secrets, flags.ssh, getenv, request);
+  if (!added.ok()) return Fail(added);
   BlockSignals();
   Client client(invocation.controller);
   const std::unique_ptr<Progress> progress = MakeProgress(flags.attach);
@@ -60,6 +68,13 @@ void AddRetry(CLI::App& app, Invocation& invocation) {
       "--failed", flags->failed,
       "Build only what has no image; the others' are used again if the registry still "
       "has them");
+  // Those of the job have gone when it ended.
+  const auto list = [&](const char* name, std::vector<std::string>& values, const char* help,
+                        const char* type) {
+    command->add_option(name, values, help)->type_name(type)->allow_extra_args(false);
+  };
+  list("--secret", flags->secrets, "As for build: a job's secrets are given anew", "FIELDS");
+  list("--ssh", flags->ssh, "As for build, and given anew", "ID=FILE");
   command->add_flag("-d,--detach", flags->detach, "Print the new job's id and leave it running");
   AddDetachOnInterrupt(*command, flags->attach);
   AddAttachFlags(*command, flags->attach);

@@ -45,7 +45,7 @@ TEST(Arguments, BadOnesAreToldInASentence) {
       {{"workers", "shwo"}, "unknown command 'shwo': did you mean 'show'?"},
       {{"--bogus-flag"}, "unknown flag '--bogus-flag'"},
       {{"build"}, "no CONTEXT given"},
-      {{"build", "--squash"}, "--squash is not supported yet"},
+      {{"build", "--shm-size=1"}, "--shm-size is not supported yet"},
       {{"build", "--platfrom", "linux/amd64", ctx},
        "unknown flag '--platfrom': did you mean '--platform'?"},
       {{"build", ctx, "other", "-t", "r/x:1"}, "one argument too many: 'other'"},

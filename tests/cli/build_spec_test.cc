@@ -111,11 +111,6 @@ TEST(BuildSpec, RefusesInSentences) {
       {{"-t", "r/x:1", "--arch-tags", "{tag}"}, "makes no usable tags"},
       {{"-t", "r/x:1", "--arch-tags", "{tag}/{arch}"}, "makes no usable tags"},
       {{"-t", "r/x:1", "--emulation", "maybe"}, "--emulation"},
-      {{"-t", "r/x:1", "--format", "oci"}, "cannot be chosen yet"},
-      {{"-t", "r/x:1", "--secret", "id=a,src=b"}, "--secret is not supported yet"},
-      {{"-t", "r/x:1", "--ssh=default"}, "--ssh is not supported yet"},
-      {{"-t", "r/x:1", "--squash"}, "--squash is not supported yet"},
-      {{"-t", "r/x:1", "--cache-from", "x"}, "--cache-from is not supported yet"},
       {{"-t", "r/x:1", "-o", "type=tar"}, "--output is not for manyarch"},
       {{"-t", "r/x:1", "--load"}, "--load is not for manyarch"},
   };

@@ -37,6 +37,7 @@ TEST(SubmitJob, HashesTheSpecAndLooksAgainForAContextThatIsNotWhole) {
   int submits = 0;
   farm.submit = [&](const v1::SubmitRequest& request, v1::SubmitResponse* response) {
     keys.insert(request.idempotency_key());
+    EXPECT_EQ(request.secrets_size(), 1);
     EXPECT_EQ(request.request_hash(), Digest::Of(DeterministicBytes(request.spec())).ToString());
     if (++submits == 1) {
       return grpc::Status(grpc::StatusCode::FAILED_PRECONDITION,
@@ -49,8 +50,9 @@ TEST(SubmitJob, HashesTheSpecAndLooksAgainForAContextThatIsNotWhole) {
   Client client(farm.address());
   QuietProgress quiet(stderr);
   bool told = false;
-  const auto spec = FromText<v1::JobSpec>("project: 'default' tags: 'r/x:1'");
-  const auto job = SubmitJob(client, quiet, spec, OneBlob(), [&] { told = true; });
+  const auto wanted =
+      FromText<v1::SubmitRequest>("spec { project: 'default' tags: 'r/x:1' } secrets { id: 's' }");
+  const auto job = SubmitJob(client, quiet, wanted, OneBlob(), [&] { told = true; });
   ASSERT_TRUE(job.ok()) << job.status();
   EXPECT_EQ(job->id(), "j9");
   EXPECT_TRUE(told);

@@ -15,7 +15,7 @@ args=(--platform linux/amd64,linux/arm64 --progress plain "$work/context")
 
 run "$manyarch" build -t "$registry/demo/app:strict" --check-binaries strict "${args[@]}"
 expect_code 1
-expect_err 'linux/amd64: .*/bin/busybox is a program for arm64 in an image for linux/amd64'
+expect_err 'linux/amd64: .*/bin/busybox is a program for arm64.* in an image for linux/amd64'
 no_tag "$registry/demo/app:strict" || fail "a wrong image was published"
 expect_equal "staged images" "" \
   "$(curl -s "http://$registry/v2/demo/app/tags/list" | jq -r '.tags[]?' | grep amd64 || true)"

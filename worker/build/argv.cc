@@ -51,7 +51,7 @@ void AddContexts(const BuildRequest& request, std::vector<std::string>& argv) {
     const v1::NamedContext& context = request.options.contexts(n);
     argv.push_back(absl::StrCat(
         "--build-context=", context.name(), "=",
-        context.has_image() ? "docker-image://" + context.image() : request.work.named_context(n)));
+        context.has_image() ? "docker://" + context.image() : request.work.named_context(n)));
   }
 }
 
@@ -159,7 +159,7 @@ std::vector<std::string> BuildahEnvironment(const WorkPaths& work,
       // No settings or credentials of whoever runs the worker.
       "HOME=" + work.dir,
       "XDG_RUNTIME_DIR=" + work.dir,
-      "TMPDIR=" + work.tmp(),
+      "TMPDIR=" + (work.short_tmp.empty() ? work.tmp() : work.short_tmp),
       "CONTAINERS_REGISTRIES_CONF=" + work.registries_conf(),
   };
   for (const char* name :

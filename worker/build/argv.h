@@ -28,17 +28,21 @@ struct WorkPaths {
 
   std::string dir;
   std::string context() const { return dir + "/context"; }
+  // Of the job's named contexts, by their place in the options.
+  std::string named_context(int index) const { return dir + "/context-" + std::to_string(index); }
   std::string tmp() const { return dir + "/tmp"; }
+  // A short link to tmp(), where there is one: buildah's ssh agents listen on sockets in TMPDIR,
+  // and the path of a socket may have 107 bytes.
+  std::string short_tmp;
   std::string runtime() const { return dir + "/runtime"; }  // State of the OCI runtime.
   std::string authfile() const { return dir + "/auth.json"; }
   std::string registries_conf() const { return dir + "/registries.conf"; }
   std::string iidfile() const { return dir + "/image-id"; }
   std::string digestfile() const { return dir + "/digest"; }
   std::string secrets() const { return dir + "/secrets"; }
-  // Of the n-th of the options' secrets, ssh keys and named contexts.
+  // Of the n-th of the options' secrets and ssh keys.
   std::string secret(int n) const { return absl::StrCat(secrets(), "/", n); }
   std::string ssh_key(int n) const { return absl::StrCat(secrets(), "/ssh-", n); }
-  std::string named_context(int n) const { return absl::StrCat(dir, "/contexts/", n); }
 };
 
 struct BuildRequest {

@@ -31,7 +31,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kWork[] = "/work";  // In an attempt's directory: all that the runner puts there.
+constexpr char kLinks[] = "/run/";  // Where WorkPaths::short_tmp are.
+constexpr char kWork[] = "/work";   // In an attempt's directory: all that the runner puts there.
 
 std::vector<std::string> DirectoriesIn(const std::string& dir) {
   std::vector<std::string> result;
@@ -72,10 +73,11 @@ class Runner : public AttemptRunner {
 
   v1::Finished Run(const AttemptContext& attempt, AttemptObserver& observer,
                    const StopToken& stop) override {
-    const WorkPaths work(attempt.attempt_dir + kWork);
+    WorkPaths work(attempt.attempt_dir + kWork);
     // At the top, so that none has a parent that would have to be kept, or removed at the right
     // moment.
     const std::string cgroup = cgroup_prefix_ + attempt.offer.attempt_id();
+    if (attempt.offer.options().ssh_ids_size() > 0) work.short_tmp = kLinks + cgroup;
     const SlotUse use(this, attempt.slot);
     ImageStore store = StoreAt(StoreDir(attempt));
     const AttemptTools tools = {options_.buildah, contexts_, options_.platform_works};
@@ -127,6 +129,7 @@ class Runner : public AttemptRunner {
     for (const std::string& dir : DirectoriesIn(attempts_dir)) {
       result.Update(RemoveTree(dir + kWork));
     }
+    result.Update(RemoveLinks());
     const WorkPaths work(options_.state_dir + "/cleaning");
     MA_RETURN_IF_ERROR(PrepareCleaning(work));
     for (const std::string& slot : DirectoriesIn(options_.state_dir + "/slots")) {
@@ -142,6 +145,20 @@ class Runner : public AttemptRunner {
   }
 
  private:
+  // Those that a killed worker has left in kLinks.
+  absl::Status RemoveLinks() const {
+    absl::Status result;
+    std::error_code error;
+    for (fs::directory_iterator it(kLinks, error), end; !error && it != end; it.increment(error)) {
+      std::error_code gone;
+      if (absl::StartsWith(it->path().filename().string(), cgroup_prefix_) &&
+          it->is_symlink(gone)) {
+        result.Update(RemoveTree(it->path().string()));
+      }
+    }
+    return result;
+  }
+
   // Holds a slot for as long as an attempt runs in it.
   class SlotUse {
    public:

@@ -207,7 +207,9 @@ Verdict Classify(const Evidence& evidence) {
   };
 
   const bool killed = evidence.exit_code == 137 || absl::StrContains(error, "signal: killed") ||
-                      absl::StrContains(error, "exit status 137");
+                      absl::StrContains(error, "exit status 137") ||
+                      // What buildah says of a RUN under an OCI runtime; its own exit status is 1.
+                      absl::StrContains(evidence.output, "container exited on killed\n");
   if (killed && evidence.oom_kill && evidence.memory_limit) {
     return decide(kUser, "the kernel killed it because it took more than --memory allows");
   }

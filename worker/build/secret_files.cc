@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -42,10 +43,15 @@ absl::Status WriteSecretFiles(const v1::Offer& offer, const WorkPaths& work) {
   }
   MA_RETURN_IF_ERROR(
       WriteThem(options.secret_ids(), offer.secrets(), [&](int n) { return work.secret(n); }));
+  if (options.ssh_ids().empty()) return absl::OkStatus();
+  if (symlink(work.tmp().c_str(), work.short_tmp.c_str()) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("making the link ", work.short_tmp));
+  }
   return WriteThem(options.ssh_ids(), offer.ssh_keys(), [&](int n) { return work.ssh_key(n); });
 }
 
 absl::Status RemoveSecretFiles(const WorkPaths& work) {
+  if (!work.short_tmp.empty()) MA_RETURN_IF_ERROR(RemoveTree(work.short_tmp));
   if (umount2(work.secrets().c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || errno == ENOENT ||
       errno == EINVAL) {
     return absl::OkStatus();

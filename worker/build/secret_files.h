@@ -8,11 +8,13 @@
 namespace manyarch::worker {
 
 // Writes those that the options name, 0600, in work.secrets(): in memory where a tmpfs can be
-// mounted there, so that they never reach a disk from here. Nothing is made where there are none.
+// mounted there, so that they never reach a disk from here. For ssh keys it makes work.short_tmp.
+// Nothing is made where there are none.
 absl::Status WriteSecretFiles(const v1::Offer& offer, const WorkPaths& work);
 
-// Takes the tmpfs away, and the values with it. Fine where there is none. A worker that was killed
-// does the like at its next start, with all mounts below its attempts.
+// Takes the tmpfs away, and the values with it, and the link. Fine where there are none. A worker
+// that was killed does the like at its next start, with all mounts below its attempts and all
+// links.
 absl::Status RemoveSecretFiles(const WorkPaths& work);
 
 }  // namespace manyarch::worker

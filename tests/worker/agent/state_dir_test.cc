@@ -81,6 +81,20 @@ TEST(StateDir, OnlyAttemptsWithAResultAreRestored) {
   EXPECT_FALSE(PathExists(state.AttemptDir("done")));
 }
 
+TEST(StateDir, AnAttemptIsWrittenDownWithoutWhatIsSecretOfIt) {
+  const TempDir dir = *TempDir::Make();
+  const auto state = StateDir::Open(dir.path());
+  ASSERT_TRUE(state.ok());
+  v1::Offer offer;
+  offer.set_attempt_id("a");
+  offer.mutable_registry()->set_authfile("hunter2");
+  offer.add_secrets()->set_value("hunter2");
+  offer.add_ssh_keys()->set_value("hunter2");
+  ASSERT_TRUE((*state)->AddAttempt(offer).ok());
+  EXPECT_THAT(ReadFile((*state)->AttemptDir("a") + "/offer.pb").value(),
+              testing::Not(testing::HasSubstr("hunter2")));
+}
+
 TEST(StateDir, IdsThatWouldLeaveTheDirectoryAreRefused) {
   const auto dir = TempDir::Make();
   ASSERT_TRUE(dir.ok());

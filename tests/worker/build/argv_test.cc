@@ -154,8 +154,8 @@ TEST(BuildArgv, EachOptionIsPassedOn) {
          context->set_name("src");
          context->set_root("sha256:1");
        },
-       {"--build-context=base=docker-image://docker.io/library/alpine:3",
-        "--build-context=src=/w/contexts/1"}},
+       {"--build-context=base=docker://docker.io/library/alpine:3",
+        "--build-context=src=/w/context-1"}},
   };
   for (const Row& row : rows) EXPECT_EQ(Added(row.set), row.added) << row.what;
 }

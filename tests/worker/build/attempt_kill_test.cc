@@ -24,11 +24,16 @@ class KillTest : public ::testing::TestWithParam<IsolationChoice> {
     uname(&host);
     const auto program = ReadFile(STUBBORN_PROGRAM);
     ASSERT_TRUE(program.ok()) << program.status();
-    const Digest context =
-        rig_.Context({{"Containerfile", "FROM scratch\nCOPY program /\nRUN [\"/program\"]\n"},
-                      {"program", *program}});
+    const Digest context = rig_.Context({{"Containerfile",
+                                          "FROM scratch\nCOPY program /\n"
+                                          "RUN --mount=type=secret,id=token [\"/program\"]\n"},
+                                         {"program", *program}});
     offer_ = rig_.Offer(context, NormalPlatform("linux", host.machine, "").arch);
     offer_.mutable_registry()->set_authfile("{\"auths\":{}}");
+    offer_.mutable_options()->add_secret_ids("token");
+    v1::Secret& token = *offer_.add_secrets();
+    token.set_id("token");
+    token.set_value(kSecretOfTests);
   }
   void TearDown() override {
     if (rig_.runner == nullptr) return;  // Skipped.

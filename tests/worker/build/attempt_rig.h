@@ -25,6 +25,9 @@
 
 namespace manyarch::worker {
 
+// Looked for among what attempts leave.
+inline constexpr char kSecretOfTests[] = "a secret that nothing may keep";
+
 inline int FreePort() {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address = {};
@@ -127,7 +130,7 @@ class AttemptRig {
   // What is left of attempts anywhere: files, processes, mounts, cgroups, working containers.
   std::string Leftovers() {
     const std::string script =
-        "cd \"$1\"; find attempts -mindepth 2; ls state | grep cleaning; "
+        "cd \"$1\"; find attempts -mindepth 2; ls state | grep cleaning; grep -rlF \"$3\" .; "
         "find /sys/fs/cgroup -depth -type d -name 'manyarch-'\"$2\"'*'; "
         "grep -F \"$1\" /proc/self/mounts; "
         "for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -F -- "
@@ -135,7 +138,8 @@ class AttemptRig {
         "for f in state/slots/*/*/root/*-containers/containers.json; do "
         "test -e $f && test \"$(cat $f)\" != '[]' && echo $f; done; true";
     const std::string key(Digest::Of(dir.path() + "/state").hex().substr(0, 8));
-    return RunChecked({.argv = {"/bin/sh", "-c", script, "sh", dir.path(), key}}).value();
+    return RunChecked({.argv = {"/bin/sh", "-c", script, "sh", dir.path(), key, kSecretOfTests}})
+        .value();
   }
 
   TempDir dir = *TempDir::Make("attempt-test-");

@@ -13,11 +13,13 @@ constexpr v1::FailureClass kInfra = v1::FAILURE_CLASS_INFRASTRUCTURE;
 
 struct Facts {
   bool oom_kill = false;
+  bool memory_limit = false;
   bool disk_full = false;
   bool emulated = false;
   bool platform_works = true;
 };
 constexpr Facts kOom = {.oom_kill = true};
+constexpr Facts kOverLimit = {.oom_kill = true, .memory_limit = true};
 constexpr Facts kDiskFull = {.disk_full = true};
 constexpr Facts kEmulated = {.emulated = true};
 constexpr Facts kLost = {.emulated = true, .platform_works = false};
@@ -48,6 +50,22 @@ const Row kRows[] = {
     {"run_killed_with_oom", 137,
      "Error: building at STEP \"RUN x\": while running runtime: exit status 137", kInfra, 137,
      "for want of memory", kOom},
+    {"run_itself_killed_with_oom_oci", 1,
+     "container exited on killed\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kInfra, 1, "for want of memory", kOom},
+    {"run_takes_more_memory_than_the_job_allows", 1,
+     "container exited on killed\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kUser, 1, "took more than --memory allows", kOverLimit},
+    {"run_killed_with_a_memory_limit_but_not_for_it",
+     1,
+     "container exited on killed\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kUser,
+     1,
+     "",
+     {.memory_limit = true}},
     {"run_fails_while_something_else_is_oom_killed", 2,
      "Error: building at STEP \"RUN x\": while running runtime: exit status 2", kUser, 2, "", kOom},
     {"run_prints_a_registry_error", 1,
@@ -270,6 +288,7 @@ TEST_P(FailureTableTest, Classifies) {
   evidence.exit_code = row.exit_code;
   evidence.output = row.output;
   evidence.oom_kill = row.facts.oom_kill;
+  evidence.memory_limit = row.facts.memory_limit;
   evidence.disk_full = row.facts.disk_full;
   evidence.emulated = row.facts.emulated;
   evidence.platform_works = row.facts.platform_works;
