@@ -117,6 +117,8 @@ void BlobCopy::Arrived(int64_t bytes) {
 }
 
 absl::Status BlobCopy::Transfer() {
+  // All may have come by before something else failed.
+  if (hashed_ == blob_.size) MA_RETURN_IF_ERROR(CheckDigest());
   if (offset_ == blob_.size && digest_) return absl::OkStatus();
   BlobPipe pipe(kPipeBytes);
   absl::Status download;
@@ -194,6 +196,23 @@ absl::Status BlobCopy::Commit() {
   return absl::OkStatus();
 }
 
+absl::Status BlobCopy::CheckDigest() {
+  if (!digest_) digest_ = hash_->Finish();
+  if (*digest_ == blob_.digest) return absl::OkStatus();
+  return Spoilt(
+      absl::StrCat("other bytes, whose digest is ", digest_->ToString(), "; push the image again"));
+}
+
+absl::Status BlobCopy::Spoilt(absl::string_view how) {
+  absl::Status status =
+      absl::AbortedError(absl::StrCat("reading blob ", blob_.digest.ToString(), " of ",
+                                      from_.Repository(), ": the registry answered with ", how));
+  hash_.emplace();
+  hashed_ = 0;
+  digest_.reset();
+  return status;
+}
+
 absl::Status BlobCopy::Download(BlobPipe& pipe) {
   const std::string what =
       absl::StrCat("reading blob ", blob_.digest.ToString(), " of ", from_.Repository());
@@ -213,15 +232,14 @@ absl::Status BlobCopy::Download(BlobPipe& pipe) {
       }
     }
     if (position + static_cast<int64_t>(piece.size()) > blob_.size) {
-      return absl::FailedPreconditionError(absl::StrCat("the registry answered with more than the ",
-                                                        blob_.size, " bytes it should have"));
+      return Spoilt(absl::StrCat("more than the ", blob_.size, " bytes it should have"));
     }
     const int64_t end = position + static_cast<int64_t>(piece.size());
     const auto behind = [&](int64_t mark) {
       return piece.substr(static_cast<size_t>(std::clamp(mark, position, end) - position));
     };
     // What was seen before is not hashed again, and what the other side has is not sent again.
-    hash_.Update(behind(hashed_));
+    hash_->Update(behind(hashed_));
     hashed_ = std::max(hashed_, end);
     piece = behind(offset_);
     position = end;
@@ -229,6 +247,7 @@ absl::Status BlobCopy::Download(BlobPipe& pipe) {
   };
   const absl::StatusOr<Response> response =
       client_.authorizer_.Send(get, read_scope_, client_.stop_);
+  if (absl::IsAborted(response.status())) return response.status();
   if (!response.ok()) return Annotate(response.status(), what);
   if (response->status != 200 && response->status != 206) {
     return client_.Refusal(what, *response, read_scope_);
@@ -237,13 +256,7 @@ absl::Status BlobCopy::Download(BlobPipe& pipe) {
     return absl::UnavailableError(
         absl::StrCat(what, ": only ", position, " of ", blob_.size, " bytes came"));
   }
-  if (!digest_) digest_ = hash_.Finish();
-  if (*digest_ != blob_.digest) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(what, ": the registry answered with other bytes, whose digest is ",
-                     digest_->ToString(), "; push the image again"));
-  }
-  return absl::OkStatus();
+  return CheckDigest();
 }
 
 }  // namespace manyarch::registry

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -35,6 +36,10 @@ class BlobCopy {
 
   // Reads the blob from offset_ on into the pipe. Runs on its own thread.
   absl::Status Download(BlobPipe& pipe);
+  // What came is not the blob: everything begins anew, as it may have been spoilt on the way.
+  absl::Status Spoilt(absl::string_view how);
+  // Of all bytes, once they have come.
+  absl::Status CheckDigest();
   absl::StatusOr<Response> SendPatch(BlobPipe& pipe);
   // Takes what the registry says about how much it has; true where it says so.
   bool TakeOffset(const Response& response);
@@ -61,7 +66,7 @@ class BlobCopy {
   std::optional<absl::Duration> retry_after_;
 
   // Over all bytes that were downloaded, each once. The download's thread has it while it runs.
-  Sha256 hash_;
+  std::optional<Sha256> hash_{std::in_place};
   int64_t hashed_ = 0;
   std::optional<Digest> digest_;  // Once all are.
 };

@@ -95,3 +95,14 @@ wait_for 60 "its files to be gone" no_mounts "$work/one/attempts"
 wait_quietly 20 test -z "$(files_with "$value")" || true
 expect_nowhere "after a kill and a cancel"
 expect_equal "links to temporary files" "" "$(find /run -maxdepth 1 -name 'manyarch-*' -lname "$work/*")"
+
+log "without the key that they were sealed with, the job fails and says so"
+stop one
+submit -t "$registry/demo/app:3" --platform linux/amd64 --secret "id=token,src=$work/mine/token" \
+  --secret "id=other,src=$work/mine/other" --ssh "git=$work/mine/key" "$work/context"
+kill_hard controller
+rm "$work/controller/secrets.key"
+start_controller
+start_worker one
+wait_for 60 "the job to fail" job_is failed
+expect_equal "why" true "$(job_value '.failure.message | test("cannot be opened with .*/secrets.key.* put the right key file back")')"

@@ -123,7 +123,8 @@ void HttpServer::Parts::Answer(const httplib::Request& in, httplib::Response& ou
     }
     return;
   }
-  // The library cuts out what was asked for.
+  // The library cuts out of every body what was asked for.
+  if (!answer.in_parts) const_cast<httplib::Request&>(in).ranges.clear();
   out.status = answer.status == 200 && !in.ranges.empty() ? 206 : answer.status;
   for (const auto& [name, value] : answer.headers) out.set_header(name, value);
   // The length of what a GET would have brought; the library leaves the body of a HEAD out.

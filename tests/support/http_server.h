@@ -43,6 +43,7 @@ struct HttpAnswer {
   std::string content_type = "application/json; charset=utf-8";
   Delivery delivery = Delivery::kWhole;
   absl::Duration delay = absl::ZeroDuration();  // Before any of it leaves.
+  bool in_parts = false;                        // A Range is heeded.
 };
 
 // Serves from the constructor to the destructor, every connection on a thread of its own. The

@@ -208,6 +208,14 @@ std::map<std::string, std::string> StrictRegistry::Tags(const std::string& repos
   return found == repositories_.end() ? std::map<std::string, std::string>() : found->second.tags;
 }
 
+std::string StrictRegistry::BlobOf(const std::string& repository, const Digest& digest) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = repositories_.find(repository);
+  if (found == repositories_.end()) return "";
+  const auto blob = found->second.blobs.find(digest.ToString());
+  return blob == found->second.blobs.end() ? "" : blob->second;
+}
+
 size_t StrictRegistry::Uploads(const std::string& repository) const {
   absl::MutexLock lock(&mutex_);
   const auto found = repositories_.find(repository);

@@ -63,6 +63,9 @@ class StrictRegistry {
       ABSL_LOCKS_EXCLUDED(mutex_);
   std::map<std::string, std::string> Tags(const std::string& repository) const
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // Empty where there is none.
+  std::string BlobOf(const std::string& repository, const Digest& digest) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
   size_t Uploads(const std::string& repository) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   std::vector<RecordedRequest> Requests() const ABSL_LOCKS_EXCLUDED(mutex_);

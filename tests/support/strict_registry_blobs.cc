@@ -14,6 +14,7 @@ HttpAnswer Bytes(const std::string& blob, const std::string& digest) {
   HttpAnswer answer;
   answer.body = blob;
   answer.content_type = "application/octet-stream";
+  answer.in_parts = true;
   answer.headers = {{"Docker-Content-Digest", digest}, {"Accept-Ranges", "bytes"}};
   return answer;
 }

@@ -23,7 +23,8 @@ class Outbox {
   struct Limits {
     size_t messages = 4096;
     int64_t chunk_bytes = 64 << 10;
-    int64_t window_bytes = 1 << 20;  // Of one log, sent and not acknowledged.
+    // Of one log, sent and not acknowledged: what the controller syncs at a time at full speed.
+    int64_t window_bytes = 8 << 20;
   };
 
   Outbox() : Outbox(Limits()) {}
