@@ -154,8 +154,7 @@ absl::StatusOr<v1::SubmitResponse> FarmService::TryRetry(const v1::RetryJobReque
   auto response =
       TrySubmit(retry.request, {job.id(), std::move(retry.reuse), std::move(written)}, deadline);
   // Here nobody can send what is missing.
-  if (absl::IsFailedPrecondition(response.status()) &&
-      !content_->CheckContexts(job.spec()).ok()) {
+  if (absl::IsFailedPrecondition(response.status()) && !content_->CheckContexts(job.spec()).ok()) {
     return absl::FailedPreconditionError(absl::StrCat(
         "the files that job ", job.id(), " was built from are no longer on the controller (",
         response.status().message(), "): submit it again with `manyarch build`"));
