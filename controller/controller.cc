@@ -94,6 +94,9 @@ absl::Status Controller::Parts::Build(const Options& options) {
   publishing.client = registries->client();
   limited =
       std::make_unique<registry::LimitedTransport>(registries->hosts(), transport.get(), &waiter);
+  publishing.authfile_of = [this](const std::string& job_id) {
+    return secrets->AuthfileOf(job_id);
+  };
   publisher = std::make_unique<publish::Publisher>(
       publishing, limited.get(), &waiter,
       [this](core::Event event) { events.Post(std::move(event)); });
