@@ -15,8 +15,26 @@ namespace manyarch::controller {
 
 namespace {
 
-// How long a submission may wait for the registry before it is told that there is none.
-constexpr absl::Duration kPreflightTime = absl::Seconds(6);
+// How long a submission may wait for the registries before it is told that there are none.
+constexpr absl::Duration kPreflightTime = absl::Seconds(10);
+
+registry::Format FormatOf(v1::ImageFormat format) {
+  return format == v1::IMAGE_FORMAT_OCI ? registry::Format::kOci : registry::Format::kDocker;
+}
+
+v1::DestinationCheck::Result ToProto(registry::DestinationCheck::Result result) {
+  switch (result) {
+    case registry::DestinationCheck::Result::kOk:
+      return v1::DestinationCheck::RESULT_OK;
+    case registry::DestinationCheck::Result::kWarning:
+      return v1::DestinationCheck::RESULT_WARNING;
+    case registry::DestinationCheck::Result::kFailed:
+      return v1::DestinationCheck::RESULT_FAILED;
+    case registry::DestinationCheck::Result::kSkipped:
+      return v1::DestinationCheck::RESULT_SKIPPED;
+  }
+  return v1::DestinationCheck::RESULT_UNSPECIFIED;
+}
 
 // What a job's secrets are sealed under.
 constexpr char kSecretName[] = "secret/";
@@ -145,8 +163,39 @@ absl::Status ContentAccess::CheckTree(const std::string& root) {
   return store_->CheckTree(digest);
 }
 
-absl::Status RegistryAccess::Preflight(const std::string& repository) {
-  return publisher_->Preflight(repository, absl::Now() + kPreflightTime);
+absl::Status RegistryAccess::Preflight(const v1::JobSpec& spec, const std::string& authfile,
+                                       const std::set<std::string>& written_before) {
+  registry::PreflightOptions options;
+  options.format = FormatOf(spec.format());
+  options.immutable = spec.immutable();
+  options.written_before = written_before;
+  MA_ASSIGN_OR_RETURN(
+      const std::vector<registry::DestinationCheck> checks,
+      publisher_->CheckDestinations({spec.tags().begin(), spec.tags().end()}, std::move(options),
+                                    authfile, absl::Now() + kPreflightTime));
+  const absl::Status failure = registry::FirstFailure(checks);
+  // On the wire UNIMPLEMENTED means that the controller does not know the call.
+  if (absl::IsUnimplemented(failure)) return absl::FailedPreconditionError(failure.message());
+  return failure;
+}
+
+absl::StatusOr<v1::CheckDestinationsResponse> RegistryAccess::CheckDestinations(
+    const v1::CheckDestinationsRequest& request) {
+  registry::PreflightOptions options;
+  options.format = FormatOf(request.format());
+  MA_ASSIGN_OR_RETURN(const std::vector<registry::DestinationCheck> checks,
+                      publisher_->CheckDestinations(
+                          {request.references().begin(), request.references().end()},
+                          std::move(options), request.authfile(), absl::Now() + kPreflightTime));
+  v1::CheckDestinationsResponse response;
+  for (const registry::DestinationCheck& check : checks) {
+    v1::DestinationCheck& proto = *response.add_checks();
+    proto.set_reference(check.reference);
+    proto.set_what(check.what);
+    proto.set_result(ToProto(check.result));
+    proto.set_message(check.message);
+  }
+  return response;
 }
 
 bool RegistryAccess::IsLocal(const v1::WorkerDescription& worker) {

@@ -144,7 +144,10 @@ class RegistryAccess : public rpc::RegistryPort {
  public:
   RegistryAccess(v1::RegistryAccess access, publish::Publisher* publisher)
       : access_(std::move(access)), publisher_(publisher) {}
-  absl::Status Preflight(const std::string& repository) override;
+  absl::Status Preflight(const v1::JobSpec& spec, const std::string& authfile,
+                         const std::set<std::string>& written_before) override;
+  absl::StatusOr<v1::CheckDestinationsResponse> CheckDestinations(
+      const v1::CheckDestinationsRequest& request) override;
   bool IsLocal(const v1::WorkerDescription& worker) override;
   v1::RegistryAccess AccessFor(const std::string& /*repository*/) override { return access_; }
 

@@ -47,7 +47,7 @@ std::string Advice(Format format) {
 
 // Why a layer of this type cannot be in an image of the format.
 std::string WhyNot(absl::string_view type, Format format) {
-  if (type == kDockerForeign || absl::StartsWith(type, kOciForeign)) {
+  if (IsForeignLayer(type)) {
     return "it is a foreign layer, whose bytes are elsewhere";
   }
   if (format == Format::kDocker && absl::EndsWith(type, "zstd")) {
@@ -162,6 +162,10 @@ absl::StatusOr<WrittenManifest> ConvertImage(absl::string_view bytes,
   return WrittenManifest{std::move(text), std::move(digest), type};
 }
 
+bool IsForeignLayer(absl::string_view media_type) {
+  return media_type == kDockerForeign || absl::StartsWith(media_type, kOciForeign);
+}
+
 absl::Status CheckMediaTypes(const ImageManifest& image) {
   MA_RETURN_IF_ERROR(CheckConfigType(image));
   const Format format = image.media_type == kDockerManifest ? Format::kDocker : Format::kOci;
@@ -170,7 +174,7 @@ absl::Status CheckMediaTypes(const ImageManifest& image) {
     const auto own = LayerType(type, format);
     // OCI allows Docker's types beside its own; foreign layers are sound where they were put.
     if (own.ok() && (format == Format::kOci || *own == type)) continue;
-    if (type == kDockerForeign || absl::StartsWith(type, kOciForeign)) continue;
+    if (IsForeignLayer(type)) continue;
     return absl::InvalidArgumentError(absl::StrCat(
         LayerName(i, image.layers[i]), " cannot be in an image of the format ", NameOf(format),
         ": ", own.ok() ? "this is the other format's type" : own.status().message(),

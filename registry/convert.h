@@ -24,6 +24,9 @@ namespace manyarch::registry {
 absl::StatusOr<WrittenManifest> ConvertImage(absl::string_view bytes,
                                              absl::string_view content_type, Format format);
 
+// Whether a layer of this type is no blob of the registry but is got from elsewhere.
+bool IsForeignLayer(absl::string_view media_type);
+
 // Whether each descriptor of an image is of the type that its format has. (A registry may have
 // taken anything.) INVALID_ARGUMENT, naming the layer.
 absl::Status CheckMediaTypes(const ImageManifest& image);

@@ -119,13 +119,15 @@ void CheckListType(RegistryClient* client, const Reference& target, const Prefli
 void CheckTag(RegistryClient* client, const Reference& target, const PreflightOptions& options,
               const CallOptions& call, Checklist& list) {
   constexpr absl::string_view kWhat = "tag";
+  if (options.written_before.contains(target.ToString())) {
+    list.Ok(kWhat, absl::StrCat(target.ToString(), " was written by this job's last try"));
+    return;
+  }
   const absl::StatusOr<std::optional<Digest>> present = client->HeadManifest(target, call);
   if (!present.ok()) {
     list.Fail(kWhat, present.status());
   } else if (!present->has_value()) {
     list.Ok(kWhat, absl::StrCat(target.ToString(), " does not exist yet"));
-  } else if ((*present)->ToString() == options.known_digest) {
-    list.Ok(kWhat, absl::StrCat(target.ToString(), " points to the list already"));
   } else {
     list.Fail(kWhat, absl::FailedPreconditionError(absl::StrCat(
                          target.ToString(), " exists and points to ", (*present)->ToString(),

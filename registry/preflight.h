@@ -30,10 +30,9 @@ class KnownListTypes {
 
 struct PreflightOptions {
   Format format = Format::kDocker;  // Of the list that is to be written.
-  // The tags must not exist yet, unless they point to `known_digest` (a list that was written by an
-  // earlier try; may be empty).
+  // Tags must not exist yet, but for those (in normal form) that an earlier try has written.
   bool immutable = false;
-  std::string known_digest = {};
+  std::set<std::string> written_before = {};
   KnownListTypes* known_list_types = nullptr;  // Null: asked every time. Must outlive the call.
 };
 

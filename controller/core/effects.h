@@ -93,22 +93,27 @@ struct CheckImage {
   std::string attempt_id;
   Platform platform;
   Image image;
+  ImageFormat format;  // An image of the other one is rewritten, if it can be.
 };
 
-// Write the per-architecture tags of a build; answered by AnchorFinished.
+// Write the per-architecture tags of a build, in other repositories after copying the image there;
+// answered by AnchorFinished.
 struct WriteAnchor {
   std::string job_id;
   Platform platform;
   Image image;
   std::vector<TagRef> refs;
+  bool immutable;
 };
 
-// Push the list by digest, then write the tags; answered by PublishFinished.
+// Copy the images to where they are not yet, push the list by digest to each repository of the
+// tags, then write the tags; answered by PublishFinished.
 struct Publish {
   std::string job_id;
   PublishIntent intent;
-  std::string repository;
+  std::string source;  // The repository that has the images.
   std::vector<TagRef> tags;
+  bool immutable;  // A tag that points elsewhere is not moved: an error instead.
 };
 
 using Effect = std::variant<Answer, Explained, SendHelloAnswer, SendOffer, SendAbandon,

@@ -138,6 +138,13 @@ struct AnchorFinished {
   absl::Status error;
 };
 
+// What the publisher is at, of what takes long; empty: nothing of the kind. Not answered to
+// anything.
+struct PublishProgressed {
+  std::string job_id;
+  std::string what;
+};
+
 // The list was pushed and its tags were written, as far as `tags` says.
 struct PublishFinished {
   std::string job_id;
@@ -153,6 +160,6 @@ struct Tick {};
 using Event =
     std::variant<Submit, Cancel, SetAdmission, Explain, WorkerHello, WorkerHeard, WorkerGone,
                  OfferAnswered, AttemptProgressed, AttemptFinished, WorkerReadiness, WorkerDrains,
-                 ImageChecked, AnchorFinished, PublishFinished, Tick>;
+                 ImageChecked, AnchorFinished, PublishProgressed, PublishFinished, Tick>;
 
 }  // namespace manyarch::controller::core

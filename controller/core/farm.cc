@@ -51,6 +51,7 @@ void Farm::Start(Now now, Effects& effects) {
     At(now_.steady + options_.lost_after, WorkerTimer{id});
   }
   for (Job* job : in_order) {
+    job->status_reason.clear();  // It told of what the last process was at.
     if (std::holds_alternative<JobPublishing>(job->state)) StartPublish(*job);
     for (size_t b = 0; b < job->builds.size(); ++b) {
       Build& build = job->builds[b];
@@ -64,7 +65,7 @@ void Farm::Start(Now now, Effects& effects) {
       for (size_t a = 0; a < build.attempts.size(); ++a) {
         const Attempt& attempt = build.attempts[a];
         if (const auto* verifying = std::get_if<AttemptVerifying>(&attempt.state)) {
-          Emit(CheckImage{attempt.id, build.platform, verifying->image});
+          Emit(CheckImage{attempt.id, build.platform, verifying->image, job->spec->format});
         } else if (IsOnWorker(attempt.state)) {
           build.attempts[a].deadline = DeadlineOf(*job);
           At(now_.steady + options_.offer_timeout, AttemptTimer{attempt.id});

@@ -114,6 +114,7 @@ class Farm {
   // farm_publish.cc
   void On(const ImageChecked& event);
   void On(const AnchorFinished& event);
+  void On(const PublishProgressed& event);
   void On(const PublishFinished& event);
   void WinBuild(const Place& place, const ImageChecked& event);
   void TakeImage(Job& job, size_t build, const ImageChecked& event, const std::string& winner,

@@ -158,7 +158,7 @@ void Farm::TakeResult(const FinishedAttempt& finished) {
       Dequeue(*place->job, place->build);
       place->build_ref().state = BuildRunning{};
     }
-    Emit(CheckImage{attempt.id, place->build_ref().platform, *image});
+    Emit(CheckImage{attempt.id, place->build_ref().platform, *image, place->job->spec->format});
     Changed(*place->job);
   } else if (const auto* failure = std::get_if<Failure>(&finished.result)) {
     FailAttempt(*place, *failure);

@@ -93,7 +93,7 @@ void Farm::StartAnchor(Job& job, Build& build) {
     Changed(job);
     return;
   }
-  Emit(WriteAnchor{job.id, build.platform, succeeded->image, std::move(refs)});
+  Emit(WriteAnchor{job.id, build.platform, succeeded->image, std::move(refs), job.spec->immutable});
 }
 
 void Farm::On(const AnchorFinished& event) {
@@ -113,6 +113,13 @@ void Farm::On(const AnchorFinished& event) {
     Advance(job);
     return;
   }
+}
+
+void Farm::On(const PublishProgressed& event) {
+  const auto it = jobs_.find(event.job_id);
+  if (it == jobs_.end() || IsTerminal(it->second.state)) return;
+  it->second.status_reason = event.what;
+  Progressed(it->second);
 }
 
 void Farm::TryPublish(Job& job) {
@@ -150,7 +157,7 @@ void Farm::TryPublish(Job& job) {
     tags_[name] = {job.generation, job.id};
     effects_->tags.insert(name);
   }
-  job.state = JobPublishing{list_builder_(entries)};
+  job.state = JobPublishing{list_builder_(entries, job.spec->format)};
   job.status_reason.clear();
   Changed(job);
   StartPublish(job);
@@ -160,7 +167,8 @@ void Farm::StartPublish(const Job& job) {
   Publish publish;
   publish.job_id = job.id;
   publish.intent = std::get<JobPublishing>(job.state).intent;
-  publish.repository = job.spec->tags.front().repository;
+  publish.source = job.spec->tags.front().repository;
+  publish.immutable = job.spec->immutable;
   for (const TagOutcome& tag : job.tags) {
     if (!tag.note.empty()) continue;
     writers_[tag.ref.ToString()] = job.id;
@@ -196,9 +204,10 @@ void Farm::On(const PublishFinished& event) {
     job.status_reason = LeftOut(job);
   } else {
     Failure failure;
-    failure.cls = event.error.code() == absl::StatusCode::kDeadlineExceeded
-                      ? FailureClass::kTimeout
-                      : FailureClass::kInfrastructure;
+    // An immutable tag that points elsewhere is what the user asked to be told.
+    failure.cls = absl::IsDeadlineExceeded(event.error) ? FailureClass::kTimeout
+                  : absl::IsAlreadyExists(event.error)  ? FailureClass::kUser
+                                                        : FailureClass::kInfrastructure;
     failure.message = std::string(event.error.message());
     FinishJob(job, JobFailed{std::move(failure)});
   }

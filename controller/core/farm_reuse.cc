@@ -15,7 +15,7 @@ std::string CheckId(const Job& job, const Build& build) {
 }  // namespace
 
 void Farm::StartReuse(const Job& job, const Build& build, const Image& image) {
-  Emit(CheckImage{CheckId(job, build), build.platform, image});
+  Emit(CheckImage{CheckId(job, build), build.platform, image, job.spec->format});
 }
 
 // Whether this was about the image of an earlier job.

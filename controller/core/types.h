@@ -47,6 +47,9 @@ enum class Emulation { kNever, kFallback, kAllow };
 // What a worker does about programs of another architecture in an image.
 enum class BinaryCheck { kWarn, kStrict, kOff };
 
+// Docker v2s2 images and a manifest list, or OCI images and an index.
+enum class ImageFormat { kDocker, kOci };
+
 struct TagRef {
   std::string repository;  // "host[:port]/path"
   std::string tag;
@@ -69,7 +72,8 @@ struct PlatformRequest {
 struct JobSpec {
   std::string principal;
   std::string project;
-  std::vector<TagRef> tags;  // At least one; all in one repository.
+  // At least one. Workers push to the first one's repository; the controller copies from there.
+  std::vector<TagRef> tags;
   std::vector<PlatformRequest> platforms;
   std::string context_root;
   std::string options;               // Opaque to the core: the serialised build options.
@@ -82,8 +86,10 @@ struct JobSpec {
   int priority = 0;
   bool keep_going = false;  // What waits is started although a required platform has failed.
   BinaryCheck binary_check = BinaryCheck::kWarn;
+  ImageFormat format = ImageFormat::kDocker;
+  bool immutable = false;  // A tag that points elsewhere is not moved.
   bool local_only =
-      false;  // The registry is on the controller's loopback: only workers there reach it.
+      false;  // What workers push to is on the controller's loopback: only those there reach it.
 };
 
 // --- Attempts
@@ -317,6 +323,6 @@ struct ListEntry {
   Image image;
 };
 // Makes the exact bytes of a list; a pure function given to the core by the composition root.
-using ListBuilder = std::function<PublishIntent(const std::vector<ListEntry>&)>;
+using ListBuilder = std::function<PublishIntent(const std::vector<ListEntry>&, ImageFormat)>;
 
 }  // namespace manyarch::controller::core

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/os/failpoint.h"
+#include "registry/convert.h"
 #include "registry/manifest.h"
 
 namespace manyarch::controller::publish {
@@ -38,6 +39,11 @@ absl::StatusOr<Reference> ParseTag(const core::TagRef& tag) {
   return repository.WithTag(tag.tag);
 }
 
+absl::Status PointsElsewhere(const Digest& present) {
+  return absl::AlreadyExistsError(absl::StrCat("it exists and points to ", present.ToString(),
+                                               ": --immutable moves no tag; use another one"));
+}
+
 // INVALID_ARGUMENT is kept for images of another platform.
 absl::Status NotAboutPlatform(const absl::Status& status, absl::string_view what) {
   absl::Status out = Annotate(status, what);
@@ -59,19 +65,25 @@ absl::StatusOr<registry::FetchedManifest> ImagePublisher::FetchOnce(const Refere
     if (found != recent_.end()) return found->second;
   }
   MA_ASSIGN_OR_RETURN(registry::FetchedManifest fetched, client_->GetManifest(by_digest));
-  absl::MutexLock lock(&mutex_);
-  if (fetched.bytes.size() <= kLargestRecent && recent_.emplace(name, fetched).second) {
-    recent_order_.push_back(name);
-    if (recent_order_.size() > kRecentManifests) {
-      recent_.erase(recent_order_.front());
-      recent_order_.pop_front();
-    }
-  }
+  Remember(by_digest, fetched);
   return fetched;
 }
 
+void ImagePublisher::Remember(const Reference& by_digest,
+                              const registry::FetchedManifest& manifest) {
+  if (manifest.bytes.size() > kLargestRecent) return;
+  const std::string name = by_digest.ToString();
+  absl::MutexLock lock(&mutex_);
+  if (!recent_.emplace(name, manifest).second) return;
+  recent_order_.push_back(name);
+  if (recent_order_.size() <= kRecentManifests) return;
+  recent_.erase(recent_order_.front());
+  recent_order_.pop_front();
+}
+
 absl::StatusOr<VerifiedImage> ImagePublisher::Verify(const core::Image& image,
-                                                     const Platform& wanted) {
+                                                     const Platform& wanted,
+                                                     core::ImageFormat format) {
   MANYARCH_FAILPOINT("publish/before-verify");
   const std::string what =
       absl::StrCat("checking the image for ", ToString(wanted), " (", NameOf(image), ")");
@@ -79,32 +91,29 @@ absl::StatusOr<VerifiedImage> ImagePublisher::Verify(const core::Image& image,
   if (!reference.ok()) return NotAboutPlatform(reference.status(), what);
   auto fetched = FetchOnce(*reference);
   if (!fetched.ok()) return NotAboutPlatform(fetched.status(), what);
-
-  const auto* manifest = std::get_if<registry::ImageManifest>(&fetched->manifest);
-  if (manifest == nullptr) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        what, ": it is a list of images ('", fetched->media_type, "') where one image is wanted"));
-  }
-  if (fetched->media_type != registry::kDockerManifest) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(what, ": its manifest is of type '", fetched->media_type,
-                     "', which cannot stand in a Docker v2s2 list: it must be built with --format "
-                     "docker and pushed with --format v2s2"));
-  }
   const auto size = static_cast<int64_t>(fetched->bytes.size());
   if (image.size > 0 && image.size != size) {
     return absl::FailedPreconditionError(absl::StrCat(
         what, ": its manifest has ", size, " bytes, but the worker reported ", image.size));
   }
-  const auto bytes = client_->GetBlob(*reference, manifest->config);
+  const auto written =
+      registry::ConvertImage(fetched->bytes, fetched->media_type, FormatOf(format));
+  if (!written.ok()) return NotAboutPlatform(written.status(), what);
+  const auto parsed = registry::ParseManifest(written->bytes, written->media_type);
+  if (!parsed.ok()) return NotAboutPlatform(parsed.status(), what);
+  const auto& manifest = std::get<registry::ImageManifest>(*parsed);
+  if (const absl::Status types = registry::CheckMediaTypes(manifest); !types.ok()) {
+    return NotAboutPlatform(types, what);
+  }
+  const auto bytes = client_->GetBlob(*reference, manifest.config);
   if (!bytes.ok()) return NotAboutPlatform(bytes.status(), what);
   const auto config = registry::ParseImageConfig(*bytes);
   if (!config.ok()) return NotAboutPlatform(config.status(), what);
 
-  VerifiedImage verified{
-      {image.repository, reference->digest->ToString(), size, fetched->media_type},
-      config->platform,
-      {}};
+  VerifiedImage verified{{image.repository, written->digest.ToString(),
+                          static_cast<int64_t>(written->bytes.size()), written->media_type},
+                         config->platform,
+                         {}};
   switch (Compare(wanted, config->platform)) {
     case PlatformMatch::kExact:
       break;
@@ -120,23 +129,34 @@ absl::StatusOr<VerifiedImage> ImagePublisher::Verify(const core::Image& image,
           "not come for ",
           ToString(wanted)));
   }
+  if (written->digest != fetched->digest) {
+    const Reference anew = reference->WithDigest(written->digest);
+    const absl::Status put = client_->PutManifest(anew, written->bytes, written->media_type);
+    if (!put.ok()) return NotAboutPlatform(put, what);
+    Remember(anew, {written->bytes, written->digest, written->media_type, *parsed});
+    verified.warnings.push_back(absl::StrCat(
+        "the image for ", ToString(wanted), " was pushed as ", fetched->media_type, " (",
+        image.digest, "); its manifest was rewritten, its config and layers are the same"));
+  }
   MANYARCH_FAILPOINT("publish/after-verify");
   return verified;
 }
 
-absl::Status ImagePublisher::PutTag(const core::TagRef& tag, const core::Image& image) {
+absl::Status ImagePublisher::PutTag(const core::TagRef& tag, const core::Image& image,
+                                    bool immutable) {
   const std::string what = absl::StrCat("tagging ", image.digest, " as ", tag.ToString());
   const auto target = ParseTag(tag);
   if (!target.ok()) return Annotate(target.status(), what);
   const auto source = ParseImage(image);
   if (!source.ok()) return Annotate(source.status(), what);
   if (source->Repository() != target->Repository()) {
-    return absl::UnimplementedError(
+    return absl::InternalError(
         absl::StrCat(what, ": the image is in another repository, ", source->Repository()));
   }
   const auto present = client_->HeadManifest(*target);
   if (!present.ok()) return Annotate(present.status(), what);
   if (*present == source->digest) return absl::OkStatus();
+  if (immutable && *present) return Annotate(PointsElsewhere(**present), what);
   const auto fetched = FetchOnce(*source);
   if (!fetched.ok()) return Annotate(fetched.status(), what);
   MANYARCH_FAILPOINT("publish/before-anchor");
@@ -146,9 +166,10 @@ absl::Status ImagePublisher::PutTag(const core::TagRef& tag, const core::Image& 
 }
 
 absl::Status ImagePublisher::PutListTag(const Reference& tag, const core::PublishIntent& intent,
-                                        const Digest& digest) {
+                                        const Digest& digest, bool immutable) {
   MA_ASSIGN_OR_RETURN(std::optional<Digest> present, client_->HeadManifest(tag));
   if (present == digest) return absl::OkStatus();
+  if (immutable && present) return PointsElsewhere(*present);
   MANYARCH_FAILPOINT("publish/before-tag");
   MA_RETURN_IF_ERROR(client_->PutManifest(tag, intent.list, intent.media_type));
   MANYARCH_FAILPOINT("publish/after-tag");
@@ -165,36 +186,41 @@ absl::Status ImagePublisher::PutListTag(const Reference& tag, const core::Publis
       ": somebody else writes this tag too, or the registry does not keep what it takes"));
 }
 
-ListOutcome ImagePublisher::PublishList(const core::PublishIntent& intent,
-                                        const std::string& repository,
-                                        const std::vector<core::TagRef>& tags) {
-  ListOutcome outcome;
-  for (const core::TagRef& tag : tags) outcome.tags.push_back({tag, false, ""});
-  const auto fail = [&](absl::Status status) {
-    outcome.error = std::move(status);
-    return outcome;
-  };
-
-  const std::string what = absl::StrCat("pushing the manifest list to ", repository);
+absl::Status ImagePublisher::PutLists(const core::PublishIntent& intent,
+                                      const std::vector<core::TagRef>& tags) {
   const auto digest = Digest::Parse(intent.digest);
-  const auto target = registry::ParseRepository(repository);
-  if (!target.ok()) return fail(Annotate(target.status(), what));
   if (!digest.ok() || *digest != Digest::Of(intent.list)) {
-    return fail(absl::FailedPreconditionError(
-        absl::StrCat(what, ": the recorded list does not have its recorded digest '", intent.digest,
-                     "': submit the job again")));
+    return absl::FailedPreconditionError(
+        absl::StrCat("pushing the manifest list: the recorded list does not have its recorded "
+                     "digest '",
+                     intent.digest, "': submit the job again"));
   }
   MANYARCH_FAILPOINT("publish/before-list");
-  const absl::Status pushed =
-      client_->PutManifest(target->WithDigest(*digest), intent.list, intent.media_type);
-  if (!pushed.ok()) return fail(Annotate(pushed, what));
+  for (const std::string& repository : RepositoriesOf(tags)) {
+    const std::string what = absl::StrCat("pushing the manifest list to ", repository);
+    const auto target = registry::ParseRepository(repository);
+    if (!target.ok()) return Annotate(target.status(), what);
+    const absl::Status pushed =
+        client_->PutManifest(target->WithDigest(*digest), intent.list, intent.media_type);
+    if (!pushed.ok()) return Annotate(pushed, what);
+  }
   MANYARCH_FAILPOINT("publish/after-list");
+  return absl::OkStatus();
+}
 
+ListOutcome ImagePublisher::PublishList(const core::PublishIntent& intent,
+                                        const std::vector<core::TagRef>& tags, bool immutable) {
+  ListOutcome outcome;
+  for (const core::TagRef& tag : tags) outcome.tags.push_back({tag, false, ""});
+  outcome.error = PutLists(intent, tags);
+  if (!outcome.error.ok()) return outcome;
+
+  const Digest digest = Digest::Of(intent.list);
   for (size_t i = 0; i < tags.size(); ++i) {
     core::TagOutcome& tag = outcome.tags[i];
     const auto reference = ParseTag(tag.ref);
     const absl::Status status =
-        reference.ok() ? PutListTag(*reference, intent, *digest) : reference.status();
+        reference.ok() ? PutListTag(*reference, intent, digest, immutable) : reference.status();
     if (status.ok()) {
       tag.written = true;
       continue;
@@ -209,25 +235,12 @@ ListOutcome ImagePublisher::PublishList(const core::PublishIntent& intent,
       absl::StrAppend(&written, done == 0 ? "; already written: " : ", ",
                       outcome.tags[done].ref.ToString());
     }
-    return fail(absl::Status(status.code(), absl::StrCat("writing tag ", tag.ref.ToString(), ": ",
-                                                         status.message(), written)));
+    outcome.error = absl::Status(status.code(), absl::StrCat("writing tag ", tag.ref.ToString(),
+                                                             ": ", status.message(), written));
+    return outcome;
   }
   MANYARCH_FAILPOINT("publish/after-tags");
   return outcome;
-}
-
-absl::Status ImagePublisher::Preflight(const std::vector<std::string>& repositories,
-                                       absl::Time deadline) {
-  for (const std::string& repository : repositories) {
-    MA_ASSIGN_OR_RETURN(const Reference reference, registry::ParseRepository(repository));
-    const absl::Status status = client_->CheckPush(reference, {deadline});
-    if (absl::IsNotFound(status)) {
-      // Is it the repository that is absent, or the registry?
-      MA_RETURN_IF_ERROR(client_->Ping(reference.registry, {deadline}));
-    }
-    MA_RETURN_IF_ERROR(status);
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace manyarch::controller::publish

@@ -1,8 +1,27 @@
 #include "controller/publish/publisher.h"
 
+#include <map>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/os/disk.h"
+#include "controller/publish/gathering.h"
+#include "registry/auth_file.h"
+
 namespace manyarch::controller::publish {
+
+namespace {
+
+// People read it: more often would be noise.
+constexpr absl::Duration kProgressPause = absl::Seconds(1);
+
+// The id of an attempt begins with that of its job.
+std::string JobOf(const std::string& attempt_id) {
+  return attempt_id.substr(0, attempt_id.find('-'));
+}
+
+}  // namespace
 
 core::Failure FailureOf(const absl::Status& status) {
   core::Failure failure;
@@ -14,15 +33,19 @@ core::Failure FailureOf(const absl::Status& status) {
 
 Publisher::Publisher(PublisherOptions options, registry::HttpTransport* transport,
                      registry::Waiter* waiter, std::function<void(core::Event)> post)
-    : post_(std::move(post)),
-      client_(std::move(options.client), transport, waiter, &stop_),
-      images_(&client_, waiter, &stop_),
-      strands_(options.threads) {}
+    : options_(std::move(options)),
+      transport_(transport),
+      waiter_(waiter),
+      post_(std::move(post)),
+      own_access_(std::make_shared<Access>(options_.client, transport, waiter, &stop_)),
+      strands_(options_.threads),
+      copies_(options_.copying_threads) {}
 
 Publisher::~Publisher() { Stop(); }
 
 void Publisher::Stop() {
   if (!stop_.HasBeenNotified()) stop_.Notify();
+  copies_.Stop();
   strands_.Stop();
 }
 
@@ -44,10 +67,31 @@ void Publisher::Post(int64_t era, core::Event event) {
   if (era_ == era) post_(std::move(event));
 }
 
+absl::StatusOr<std::shared_ptr<Publisher::Access>> Publisher::AccessWith(
+    const std::string& authfile) {
+  if (authfile.empty()) return own_access_;
+  registry::ClientOptions options = options_.client;
+  MA_ASSIGN_OR_RETURN(options.auth, registry::AuthFile::Parse(authfile));
+  return std::make_shared<Access>(std::move(options), transport_, waiter_, &stop_);
+}
+
+absl::StatusOr<std::shared_ptr<Publisher::Access>> Publisher::AccessOf(const std::string& job_id) {
+  if (options_.authfile_of == nullptr) return own_access_;
+  auto access = AccessWith(options_.authfile_of(job_id));
+  if (access.ok()) return access;
+  return absl::FailedPreconditionError(
+      absl::StrCat("the job's own credentials: ", access.status().message()));
+}
+
+absl::StatusOr<VerifiedImage> Publisher::Verify(const core::CheckImage& effect) {
+  MA_ASSIGN_OR_RETURN(const std::shared_ptr<Access> access, AccessOf(JobOf(effect.attempt_id)));
+  return access->images.Verify(effect.image, effect.platform, effect.format);
+}
+
 void Publisher::CarryOut(core::CheckImage effect) {
-  strands_.Add("", [this, era = Era(), effect = std::move(effect)] {
+  strands_.Add({}, [this, era = Era(), effect = std::move(effect)] {
     if (!IsCurrent(era)) return;
-    auto verified = images_.Verify(effect.image, effect.platform);
+    auto verified = Verify(effect);
     if (absl::IsCancelled(verified.status())) return;
     core::ImageChecked checked;
     checked.attempt_id = effect.attempt_id;
@@ -62,34 +106,139 @@ void Publisher::CarryOut(core::CheckImage effect) {
   });
 }
 
-void Publisher::CarryOut(core::WriteAnchor effect) {
-  const std::string repository = effect.image.repository;
-  strands_.Add(repository, [this, era = Era(), effect = std::move(effect)] {
+CopyProgress Publisher::TellOf(int64_t era, const std::string& job_id, std::string what) {
+  return [this, era, job_id, what = std::move(what), last = absl::InfinitePast()](
+             int64_t done, int64_t total) mutable {
+    const absl::Time now = waiter_->Now();
+    if (now - last < kProgressPause) return;
+    last = now;
+    Post(era, core::PublishProgressed{
+                  job_id, absl::StrCat(what, ": ", ShowBytes(done), " of ", ShowBytes(total))});
+  };
+}
+
+void Publisher::Bring(int64_t era, const std::string& job_id, const core::ListEntry& image,
+                      const std::string& repository, Then then) {
+  if (image.image.repository == repository) {
+    then(absl::OkStatus());
+    return;
+  }
+  copies_.Add({}, [this, era, job_id, image, repository, then = std::move(then)] {
     if (!IsCurrent(era)) return;
-    absl::Status error;
-    for (const core::TagRef& ref : effect.refs) {
-      // The others are worth trying where one fails.
-      absl::Status status = images_.PutTag(ref, effect.image);
-      if (absl::IsCancelled(status)) return;
-      error.Update(status);
-    }
-    Post(era, core::AnchorFinished{effect.job_id, effect.platform, std::move(error)});
+    const auto access = AccessOf(job_id);
+    const std::string what = absl::StrCat("copying ", ToString(image.platform), " to ", repository);
+    const absl::Status copied = access.ok() ? (*access)->images.CopyImage(image.image, repository,
+                                                                          TellOf(era, job_id, what))
+                                            : access.status();
+    if (absl::IsCancelled(copied)) return;
+    Post(era, core::PublishProgressed{job_id, ""});
+    then(copied);
   });
+}
+
+absl::Status Publisher::WriteTags(const core::WriteAnchor& effect,
+                                  const std::vector<core::TagRef>& refs) {
+  MA_ASSIGN_OR_RETURN(const std::shared_ptr<Access> access, AccessOf(effect.job_id));
+  absl::Status error;
+  for (const core::TagRef& ref : refs) {
+    core::Image image = effect.image;
+    image.repository = ref.repository;
+    // The others are worth trying where one fails.
+    const absl::Status status = access->images.PutTag(ref, image, effect.immutable);
+    if (absl::IsCancelled(status)) return status;
+    error.Update(status);
+  }
+  return error;
+}
+
+void Publisher::CarryOut(core::WriteAnchor effect) {
+  const int64_t era = Era();
+  const auto anchor = std::make_shared<const core::WriteAnchor>(std::move(effect));
+  std::map<std::string, std::vector<core::TagRef>> by_repository;
+  for (const core::TagRef& ref : anchor->refs) by_repository[ref.repository].push_back(ref);
+  const auto all =
+      std::make_shared<Gathering>(by_repository.size(), [this, era, anchor](absl::Status error) {
+        Post(era, core::AnchorFinished{anchor->job_id, anchor->platform, std::move(error)});
+      });
+  for (const auto& [repository, refs] : by_repository) {
+    const auto write = [this, era, anchor, all, repository = repository, refs = refs] {
+      if (!IsCurrent(era)) return;
+      const absl::Status status = WriteTags(*anchor, refs);
+      if (!absl::IsCancelled(status)) all->Done(status);
+    };
+    Bring(era, anchor->job_id, {anchor->platform, anchor->image}, repository,
+          [this, all, repository = repository, write](const absl::Status& copied) {
+            if (copied.ok()) {
+              strands_.Add({repository}, write);
+            } else {
+              all->Done(copied);
+            }
+          });
+  }
+}
+
+ListOutcome Publisher::WriteList(const core::Publish& effect) {
+  const auto access = AccessOf(effect.job_id);
+  if (access.ok()) {
+    return (*access)->images.PublishList(effect.intent, effect.tags, effect.immutable);
+  }
+  ListOutcome outcome;
+  for (const core::TagRef& tag : effect.tags) outcome.tags.push_back({tag, false, ""});
+  outcome.error = access.status();
+  return outcome;
 }
 
 void Publisher::CarryOut(core::Publish effect) {
-  const std::string repository = effect.repository;
-  strands_.Add(repository, [this, era = Era(), effect = std::move(effect)] {
-    if (!IsCurrent(era)) return;
-    ListOutcome outcome = images_.PublishList(effect.intent, effect.repository, effect.tags);
+  const int64_t era = Era();
+  const auto publish = std::make_shared<const core::Publish>(std::move(effect));
+  const std::vector<std::string> repositories = RepositoriesOf(publish->tags);
+  const auto finish = [this, era, publish](ListOutcome outcome) {
     if (absl::IsCancelled(outcome.error)) return;
     Post(era,
-         core::PublishFinished{effect.job_id, std::move(outcome.tags), std::move(outcome.error)});
-  });
+         core::PublishFinished{publish->job_id, std::move(outcome.tags), std::move(outcome.error)});
+  };
+  // No tag moves before every repository has all images and the list: it holds them all meanwhile.
+  const auto write = [this, era, publish, repositories, finish](const absl::Status& copied) {
+    if (!copied.ok()) {
+      ListOutcome outcome;
+      for (const core::TagRef& tag : publish->tags) outcome.tags.push_back({tag, false, ""});
+      outcome.error = copied;
+      finish(std::move(outcome));
+      return;
+    }
+    strands_.Add(repositories, [this, era, publish, finish] {
+      if (IsCurrent(era)) finish(WriteList(*publish));
+    });
+  };
+  std::vector<core::ListEntry> images;
+  if (repositories != std::vector<std::string>{publish->source}) {
+    auto found = ImagesOf(publish->intent, publish->source);
+    if (!found.ok()) {
+      write(Annotate(found.status(), "reading the recorded list"));
+      return;
+    }
+    images = *std::move(found);
+  }
+  if (images.empty()) {
+    write(absl::OkStatus());
+    return;
+  }
+  const auto all = std::make_shared<Gathering>(images.size() * repositories.size(), write);
+  for (const core::ListEntry& image : images) {
+    for (const std::string& repository : repositories) {
+      Bring(era, publish->job_id, image, repository,
+            [all](absl::Status copied) { all->Done(std::move(copied)); });
+    }
+  }
 }
 
-absl::Status Publisher::Preflight(const std::string& repository, absl::Time deadline) {
-  return images_.Preflight({repository}, deadline);
+absl::StatusOr<std::vector<registry::DestinationCheck>> Publisher::CheckDestinations(
+    const std::vector<std::string>& references, registry::PreflightOptions options,
+    const std::string& authfile, absl::Time deadline) {
+  auto access = AccessWith(authfile);
+  if (!access.ok()) return Annotate(access.status(), "the authfile of the request");
+  options.known_list_types = &known_list_types_;
+  return registry::CheckDestinations(&(*access)->client, references, options, {deadline});
 }
 
 }  // namespace manyarch::controller::publish

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
@@ -14,6 +17,7 @@
 #include "controller/publish/strands.h"
 #include "registry/client.h"
 #include "registry/http.h"
+#include "registry/preflight.h"
 #include "registry/retry.h"
 
 namespace manyarch::controller::publish {
@@ -21,12 +25,18 @@ namespace manyarch::controller::publish {
 struct PublisherOptions {
   registry::ClientOptions client;
   int threads = 16;
+  int copying_threads =
+      4;  // Beside the others: copies take minutes, and nobody shall wait for them.
+  // A job's own credentials, as the text of a containers auth.json; empty: it has none, and those
+  // of `client` count. Null: no job has any. Called on the publisher's threads.
+  std::function<std::string(const std::string& job_id)> authfile_of = nullptr;
 };
 
 // Carries out the core's effects that concern registries, on threads of its own, and posts what
 // came of them. Tags of one repository are written one after the other, in the order asked for;
-// images are checked at the same time. What Stop interrupts is not answered: the core asks again
-// after a start. Thread-safe. The transport, the waiter and what `post` needs must outlive it.
+// images are checked, and copied, at the same time. What Stop interrupts is not answered: the core
+// asks again after a start. Thread-safe. The transport, the waiter and what `post` needs must
+// outlive it.
 class Publisher {
  public:
   Publisher(PublisherOptions options, registry::HttpTransport* transport, registry::Waiter* waiter,
@@ -34,14 +44,17 @@ class Publisher {
   // Stops.
   ~Publisher();
 
-  // Each returns at once; the answer is posted later.
+  // Each returns at once; the answer is posted later. Copying to repositories other than the one
+  // that has the images is told of meanwhile: PublishProgressed.
   void CarryOut(core::CheckImage effect);   // ImageChecked
   void CarryOut(core::WriteAnchor effect);  // AnchorFinished
   void CarryOut(core::Publish effect);      // PublishFinished
 
-  // Whether pushing to the repository will work; an error is meant for the person who submits.
-  // Takes until `deadline` at most.
-  absl::Status Preflight(const std::string& repository, absl::Time deadline);
+  // Whether tags can be written; see registry/preflight.h. `authfile` as in PublisherOptions. Takes
+  // until `deadline` at most.
+  absl::StatusOr<std::vector<registry::DestinationCheck>> CheckDestinations(
+      const std::vector<std::string>& references, registry::PreflightOptions options,
+      const std::string& authfile, absl::Time deadline);
 
   // The core was loaded anew and asks again for all that it wants: what waits is not begun, and
   // what runs is not answered.
@@ -51,17 +64,40 @@ class Publisher {
   void Stop();
 
  private:
+  // Registries, with somebody's credentials.
+  struct Access {
+    Access(registry::ClientOptions options, registry::HttpTransport* transport,
+           registry::Waiter* waiter, const absl::Notification* stop)
+        : client(std::move(options), transport, waiter, stop), images(&client, waiter, stop) {}
+    registry::RegistryClient client;
+    ImagePublisher images;
+  };
+  using Then = std::function<void(absl::Status)>;
+
+  absl::StatusOr<std::shared_ptr<Access>> AccessWith(const std::string& authfile);
+  absl::StatusOr<std::shared_ptr<Access>> AccessOf(const std::string& job_id);
+  absl::StatusOr<VerifiedImage> Verify(const core::CheckImage& effect);
+  absl::Status WriteTags(const core::WriteAnchor& effect, const std::vector<core::TagRef>& refs);
+  ListOutcome WriteList(const core::Publish& effect);
+  // Goes on with `then` once the repository has the image: at once where it has it already.
+  void Bring(int64_t era, const std::string& job_id, const core::ListEntry& image,
+             const std::string& repository, Then then);
+  CopyProgress TellOf(int64_t era, const std::string& job_id, std::string what);
   bool IsCurrent(int64_t era);
   int64_t Era();
   void Post(int64_t era, core::Event event);
 
+  const PublisherOptions options_;
+  registry::HttpTransport* const transport_;
+  registry::Waiter* const waiter_;
   std::function<void(core::Event)> post_;
   absl::Mutex mutex_;
   int64_t era_ ABSL_GUARDED_BY(mutex_) = 0;  // Rises with every StartOver.
   absl::Notification stop_;
-  registry::RegistryClient client_;
-  ImagePublisher images_;
+  registry::KnownListTypes known_list_types_;
+  const std::shared_ptr<Access> own_access_;
   Strands strands_;
+  Strands copies_;
 };
 
 // What a check that failed means for the attempt: another platform than asked for is the

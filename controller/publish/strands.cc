@@ -10,17 +10,16 @@ Strands::Strands(int threads) {
 
 Strands::~Strands() { Stop(); }
 
-void Strands::Add(const std::string& key, std::function<void()> task) {
+void Strands::Add(const std::vector<std::string>& keys, std::function<void()> run) {
+  const auto task = std::make_shared<Task>(Task{keys, std::move(run), 0});
   absl::MutexLock lock(&mutex_);
   if (stopping_) return;
-  if (!key.empty()) {
-    const auto [place, first] = waiting_.try_emplace(key);
-    if (!first) {
-      place->second.push_back({key, std::move(task)});
-      return;
-    }
+  for (const std::string& key : keys) {
+    std::deque<TaskPtr>& queue = queues_[key];
+    if (!queue.empty()) ++task->behind;
+    queue.push_back(task);
   }
-  ready_.push_back({key, std::move(task)});
+  if (task->behind == 0) ready_.push_back(task);
 }
 
 void Strands::Stop() {
@@ -28,15 +27,28 @@ void Strands::Stop() {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
     ready_.clear();
-    waiting_.clear();
+    queues_.clear();
   }
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }
 
+void Strands::Release(const Task& task) {
+  for (const std::string& key : task.keys) {
+    const auto queue = queues_.find(key);
+    if (queue == queues_.end()) continue;  // Stopped meanwhile.
+    queue->second.pop_front();
+    if (queue->second.empty()) {
+      queues_.erase(queue);
+    } else if (--queue->second.front()->behind == 0) {
+      ready_.push_back(queue->second.front());
+    }
+  }
+}
+
 void Strands::Work() {
   while (true) {
-    Task task;
+    TaskPtr task;
     {
       absl::MutexLock lock(&mutex_);
       mutex_.Await(absl::Condition(this, &Strands::Wakes));
@@ -44,17 +56,11 @@ void Strands::Work() {
       task = std::move(ready_.front());
       ready_.pop_front();
     }
-    task.run();
-    if (task.key.empty()) continue;
+    task->run();
+    // What the task holds may wait for others when it is destroyed: not under the lock.
+    task->run = nullptr;
     absl::MutexLock lock(&mutex_);
-    const auto place = waiting_.find(task.key);
-    if (place == waiting_.end()) continue;  // Stopped meanwhile.
-    if (place->second.empty()) {
-      waiting_.erase(place);
-      continue;
-    }
-    ready_.push_back(std::move(place->second.front()));
-    place->second.pop_front();
+    Release(*task);
   }
 }
 

@@ -22,6 +22,7 @@ constexpr size_t kLogPiece = 64 * 1024;
 constexpr absl::Duration kLongestCall = absl::Seconds(60);
 // How often a stream that has nothing to send looks whether its client is still there.
 constexpr absl::Duration kTailPatience = absl::Seconds(30);
+constexpr int kMostReferences = 100;
 constexpr absl::Duration kLookUp = absl::Milliseconds(250);
 
 absl::Time DeadlineOf(const grpc::ServerContext& context) {
@@ -117,7 +118,7 @@ absl::StatusOr<v1::SubmitResponse> FarmService::TrySubmit(const v1::SubmitReques
   MA_RETURN_IF_ERROR(content_->CheckTree(spec.context_root()));
   MA_ASSIGN_OR_RETURN(std::shared_ptr<const core::JobSpec> core_spec, wire::FromProto(spec));
   if (core_spec->local_only) MA_RETURN_IF_ERROR(CheckLoopback(spec, *core_spec));
-  MA_RETURN_IF_ERROR(registry_->Preflight(core_spec->tags.front().repository));
+  MA_RETURN_IF_ERROR(registry_->Preflight(spec, request.authfile(), repeated.written));
 
   core::Submit event;
   event.job_id = JobIdFrom(RandomBits());
@@ -146,7 +147,12 @@ absl::StatusOr<v1::SubmitResponse> FarmService::TryRetry(const v1::RetryJobReque
                                                          absl::Time deadline) {
   MA_ASSIGN_OR_RETURN(const v1::Job job, jobs_->Get(request.job_id()));
   MA_ASSIGN_OR_RETURN(Retry retry, RetryOf(job, request));
-  auto response = TrySubmit(retry.request, {job.id(), std::move(retry.reuse)}, deadline);
+  std::set<std::string> written;
+  for (const v1::TagResult& tag : job.tags()) {
+    if (tag.written()) written.insert(tag.reference());
+  }
+  auto response =
+      TrySubmit(retry.request, {job.id(), std::move(retry.reuse), std::move(written)}, deadline);
   // Here nobody can send what is missing.
   if (absl::IsFailedPrecondition(response.status()) &&
       !content_->CheckTree(job.spec().context_root()).ok()) {
@@ -179,6 +185,20 @@ grpc::Status FarmService::ExplainJob(grpc::ServerContext* context,
     if (!job.ok()) return ToGrpc(job.status());
   }
   *response = ExplanationOf(*std::move(job), reply.builds);
+  return grpc::Status::OK;
+}
+
+grpc::Status FarmService::CheckDestinations(grpc::ServerContext* /*context*/,
+                                            const v1::CheckDestinationsRequest* request,
+                                            v1::CheckDestinationsResponse* response) {
+  if (stopping_) return ToGrpc(Stopping());
+  if (request->references_size() > kMostReferences) {
+    return ToGrpc(absl::InvalidArgumentError(
+        absl::StrCat("at most ", kMostReferences, " references are checked at a time")));
+  }
+  absl::StatusOr<v1::CheckDestinationsResponse> checks = registry_->CheckDestinations(*request);
+  if (!checks.ok()) return ToGrpc(checks.status());
+  *response = *std::move(checks);
   return grpc::Status::OK;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ class FarmService : public v1::Farm::Service {
                         v1::SubmitResponse* response) override;
   grpc::Status ExplainJob(grpc::ServerContext* context, const v1::ExplainJobRequest* request,
                           v1::ExplainJobResponse* response) override;
+  grpc::Status CheckDestinations(grpc::ServerContext* context,
+                                 const v1::CheckDestinationsRequest* request,
+                                 v1::CheckDestinationsResponse* response) override;
   grpc::Status GetJob(grpc::ServerContext* context, const v1::GetJobRequest* request,
                       v1::GetJobResponse* response) override;
   grpc::Status ListJobs(grpc::ServerContext* context, const v1::ListJobsRequest* request,
@@ -48,6 +52,7 @@ class FarmService : public v1::Farm::Service {
   struct Repeated {
     std::string job_id;  // Empty: nothing.
     std::vector<core::ReusableImage> reuse;
+    std::set<std::string> written;  // Tags.
   };
   absl::StatusOr<v1::SubmitResponse> TrySubmit(const v1::SubmitRequest& request,
                                                const Repeated& repeated, absl::Time deadline);

@@ -20,6 +20,8 @@ absl::StatusOr<v1::Offer> MakeOffer(const core::SendOffer& effect, RegistryPort&
   offer.set_context_root(spec.context_root);
   offer.mutable_options()->ParseFromString(spec.options);
   offer.set_repository(repository);
+  offer.set_format(effect.spec->format == core::ImageFormat::kOci ? v1::IMAGE_FORMAT_OCI
+                                                                  : v1::IMAGE_FORMAT_DOCKER);
   *offer.mutable_timeout() = wire::ToProto(spec.build_timeout);
   offer.set_binary_check(wire::ToProto(spec.binary_check));
   *offer.mutable_registry() = registry.AccessFor(repository);

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -127,8 +128,14 @@ class SecretPort {
 class RegistryPort {
  public:
   virtual ~RegistryPort() = default;
-  // Whether the repository can be pushed to with the controller's credentials.
-  virtual absl::Status Preflight(const std::string& repository) = 0;
+  // Whether the job's tags can be written; an error is meant for the person who submits. `authfile`
+  // has credentials of the job's own; empty: the controller's. With JobSpec.immutable no tag may
+  // exist, but for those that the job which this one repeats has written.
+  virtual absl::Status Preflight(const v1::JobSpec& spec, const std::string& authfile,
+                                 const std::set<std::string>& written_before) = 0;
+  // The same, one check after the other.
+  virtual absl::StatusOr<v1::CheckDestinationsResponse> CheckDestinations(
+      const v1::CheckDestinationsRequest& request) = 0;
   // Whether the worker shares the controller's loopback.
   virtual bool IsLocal(const v1::WorkerDescription& worker) = 0;
   // What a worker needs for the repository and for base images.

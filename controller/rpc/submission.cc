@@ -35,18 +35,10 @@ absl::Status CheckTags(v1::JobSpec& spec) {
                                 " are allowed"));
   }
   std::set<std::string> seen;
-  std::string repository;
   for (std::string& tag : *spec.mutable_tags()) {
     MA_ASSIGN_OR_RETURN(const registry::Reference ref, registry::ParseTagReference(tag));
     tag = ref.ToString();
     if (!seen.insert(tag).second) return Invalid(absl::StrCat("the tag ", tag, " is given twice"));
-    if (repository.empty()) repository = ref.Repository();
-    if (ref.Repository() != repository) {
-      return Invalid(absl::StrCat("the tags name two repositories, ", repository, " and ",
-                                  ref.Repository(),
-                                  "; all tags of a job must be in one repository for now: submit a "
-                                  "job for each"));
-    }
   }
   return absl::OkStatus();
 }

@@ -168,6 +168,9 @@ absl::StatusOr<std::shared_ptr<const core::JobSpec>> FromProto(const v1::JobSpec
   value->priority = spec.priority();
   value->binary_check = BinaryCheckFromProto(spec.binary_check());
   value->keep_going = spec.keep_going();
+  value->format = spec.format() == v1::IMAGE_FORMAT_OCI ? core::ImageFormat::kOci
+                                                        : core::ImageFormat::kDocker;
+  value->immutable = spec.immutable();
   const std::string& repository = value->tags.front().repository;
   value->local_only = registry::IsLoopback(repository.substr(0, repository.find('/')));
   return value;
@@ -195,6 +198,9 @@ v1::JobSpec ToProto(const core::JobSpec& spec) {
   proto.set_priority(spec.priority);
   proto.set_binary_check(ToProto(spec.binary_check));
   proto.set_keep_going(spec.keep_going);
+  proto.set_format(spec.format == core::ImageFormat::kOci ? v1::IMAGE_FORMAT_OCI
+                                                          : v1::IMAGE_FORMAT_DOCKER);
+  proto.set_immutable(spec.immutable);
   return proto;
 }
 

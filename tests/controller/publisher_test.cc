@@ -3,13 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "controller/publish/list.h"
 #include "tests/controller/publish_rig.h"
 
@@ -18,6 +21,8 @@ namespace {
 
 using ::testing::HasSubstr;
 using testing::MakeTestImage;
+
+constexpr core::ImageFormat kDocker = core::ImageFormat::kDocker;
 
 class PublisherTest : public PublishRig {
  protected:
@@ -40,6 +45,24 @@ class PublisherTest : public PublishRig {
     return events_;
   }
 
+  // The event of this kind, once as many of it have come.
+  template <typename E>
+  E AwaitOne(int count = 1) {
+    absl::MutexLock lock(&mutex_);
+    std::optional<E> found;
+    const auto there = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      int seen = 0;
+      for (const core::Event& event : events_) {
+        if (const E* match = std::get_if<E>(&event); match != nullptr && ++seen == count) {
+          found = *match;
+        }
+      }
+      return found.has_value();
+    };
+    EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&there), absl::Seconds(60)));
+    return found.value_or(E{});
+  }
+
   absl::Mutex mutex_;
   std::vector<core::Event> events_ ABSL_GUARDED_BY(mutex_);
   Publisher publisher_{Options(), &transport_, &waiter_, [this](core::Event event) {
@@ -49,20 +72,21 @@ class PublisherTest : public PublishRig {
 };
 
 TEST_F(PublisherTest, CarriesAJobFromPushedImagesToATag) {
-  publisher_.CarryOut(core::CheckImage{"a-amd64-1", kLinuxAmd64, Push(MakeTestImage(kAmd64))});
+  publisher_.CarryOut(
+      core::CheckImage{"a-amd64-1", kLinuxAmd64, Push(MakeTestImage(kAmd64)), kDocker});
   const auto checked = std::get<core::ImageChecked>(Await(1)[0]);
   EXPECT_EQ(checked.attempt_id, "a-amd64-1");
   ASSERT_FALSE(checked.failure.has_value()) << checked.failure->message;
   EXPECT_GT(checked.image.size, 0);
 
   publisher_.CarryOut(
-      core::WriteAnchor{"a", kLinuxAmd64, checked.image, {{Repository(), "1.0-amd64"}}});
+      core::WriteAnchor{"a", kLinuxAmd64, checked.image, {{Repository(), "1.0-amd64"}}, false});
   const auto anchored = std::get<core::AnchorFinished>(Await(2)[1]);
   EXPECT_TRUE(anchored.error.ok()) << anchored.error;
   EXPECT_EQ(DigestOf("1.0-amd64"), checked.image.digest);
 
   const core::PublishIntent intent = BuildList({{kLinuxAmd64, checked.image}});
-  publisher_.CarryOut(core::Publish{"a", intent, Repository(), {{Repository(), "1.0"}}});
+  publisher_.CarryOut(core::Publish{"a", intent, Repository(), {{Repository(), "1.0"}}, false});
   const auto published = std::get<core::PublishFinished>(Await(3)[2]);
   EXPECT_TRUE(published.error.ok()) << published.error;
   ASSERT_EQ(published.tags.size(), 1u);
@@ -71,13 +95,13 @@ TEST_F(PublisherTest, CarriesAJobFromPushedImagesToATag) {
 }
 
 TEST_F(PublisherTest, TellsTheContainerfilesFaultFromTheRegistrys) {
-  publisher_.CarryOut(core::CheckImage{"x", kLinuxArm64, Push(MakeTestImage(kAmd64))});
+  publisher_.CarryOut(core::CheckImage{"x", kLinuxArm64, Push(MakeTestImage(kAmd64)), kDocker});
   const auto wrong = std::get<core::ImageChecked>(Await(1)[0]);
   ASSERT_TRUE(wrong.failure.has_value());
   EXPECT_EQ(wrong.failure->cls, core::FailureClass::kUser);
 
   publisher_.CarryOut(core::CheckImage{
-      "y", kLinuxArm64, {Repository(), Digest::Of("never pushed").ToString(), 0, ""}});
+      "y", kLinuxArm64, {Repository(), Digest::Of("never pushed").ToString(), 0, ""}, kDocker});
   const auto absent = std::get<core::ImageChecked>(Await(2)[1]);
   ASSERT_TRUE(absent.failure.has_value());
   EXPECT_EQ(absent.failure->cls, core::FailureClass::kInfrastructure);
@@ -100,7 +124,7 @@ TEST_F(PublisherTest, WritesTagsOfOneRepositoryOneAfterTheOther) {
   constexpr int kTags = 20;
   for (int i = 0; i < kTags; ++i) {
     publisher_.CarryOut(core::WriteAnchor{
-        "a", kLinuxAmd64, i % 2 == 0 ? first : second, {{Repository(), "moving"}}});
+        "a", kLinuxAmd64, i % 2 == 0 ? first : second, {{Repository(), "moving"}}, false});
   }
   Await(kTags);
   EXPECT_EQ(most, 1);
@@ -121,11 +145,106 @@ TEST_F(PublisherTest, ChecksImagesAtTheSameTime) {
     return next();
   });
   for (const char* seed : {"1", "2", "3"}) {
-    publisher_.CarryOut(core::CheckImage{seed, kLinuxAmd64, Push(MakeTestImage(kAmd64, seed))});
+    publisher_.CarryOut(
+        core::CheckImage{seed, kLinuxAmd64, Push(MakeTestImage(kAmd64, seed)), kDocker});
   }
   for (const core::Event& event : Await(3)) {
     EXPECT_FALSE(std::get<core::ImageChecked>(event).failure.has_value());
   }
+}
+
+TEST_F(PublisherTest, CarriesAJobToASecondRepositoryAndASecondRegistry) {
+  auto second = testing::DockerRegistry::Start();
+  ASSERT_TRUE(second.ok()) << second.status();
+  const std::string beside = Repository() + "/beside";
+  const std::string far = absl::StrCat((*second)->host(), "/team/app");
+  const core::Image pushed = Push(MakeTestImage(kAmd64));
+  publisher_.CarryOut(core::CheckImage{"a-amd64-1", kLinuxAmd64, pushed, kDocker});
+  const core::Image image = AwaitOne<core::ImageChecked>().image;
+
+  publisher_.CarryOut(core::WriteAnchor{
+      "a", kLinuxAmd64, image, {{Repository(), "1-amd64"}, {far, "1-amd64"}}, false});
+  const auto anchored = AwaitOne<core::AnchorFinished>();
+  EXPECT_TRUE(anchored.error.ok()) << anchored.error;
+  EXPECT_EQ(DigestOf("1-amd64"), image.digest);
+  testing::RawRegistry raw(&plain_, (*second)->host());
+  EXPECT_EQ(Digest::Of(raw.Manifest("team/app", "1-amd64")->body).ToString(), image.digest);
+
+  const core::PublishIntent intent = BuildList({{kLinuxAmd64, image}});
+  publisher_.CarryOut(core::Publish{
+      "a", intent, Repository(), {{Repository(), "1"}, {beside, "1"}, {far, "2"}}, false});
+  const auto published = AwaitOne<core::PublishFinished>();
+  ASSERT_TRUE(published.error.ok()) << published.error;
+  for (const core::TagOutcome& tag : published.tags) EXPECT_TRUE(tag.written);
+  EXPECT_EQ(DigestOf("1"), intent.digest);
+  EXPECT_EQ(Digest::Of(raw.Manifest("team/app", "2")->body).ToString(), intent.digest);
+  testing::RawRegistry here(&plain_, docker_registry()->host());
+  EXPECT_EQ(Digest::Of(here.Manifest(Path() + "/beside", "1")->body).ToString(), intent.digest);
+  // What is copied is told of.
+  absl::MutexLock lock(&mutex_);
+  const bool told = std::any_of(events_.begin(), events_.end(), [&](const core::Event& event) {
+    const auto* progress = std::get_if<core::PublishProgressed>(&event);
+    return progress != nullptr &&
+           absl::StrContains(progress->what, "copying linux/amd64 to " + far);
+  });
+  EXPECT_TRUE(told);
+}
+
+TEST_F(PublisherTest, MovesNoTagWhereAnotherRepositoryCannotHaveTheImages) {
+  publisher_.CarryOut(
+      core::CheckImage{"a-amd64-1", kLinuxAmd64, Push(MakeTestImage(kAmd64)), kDocker});
+  const core::Image image = AwaitOne<core::ImageChecked>().image;
+  const core::PublishIntent intent = BuildList({{kLinuxAmd64, image}});
+  transport_.SetFault(
+      [](const registry::Request& request,
+         const ObservedTransport::Next& next) -> absl::StatusOr<registry::Response> {
+        if (request.method == "POST" && absl::StrContains(request.url, "/beside/")) {
+          return registry::Response{403, {}, ""};
+        }
+        return next();
+      });
+  publisher_.CarryOut(core::Publish{
+      "a", intent, Repository(), {{Repository(), "1"}, {Repository() + "/beside", "1"}}, false});
+  const auto published = AwaitOne<core::PublishFinished>();
+  EXPECT_TRUE(absl::IsPermissionDenied(published.error)) << published.error;
+  ASSERT_EQ(published.tags.size(), 2u);
+  EXPECT_FALSE(published.tags[0].written);
+  EXPECT_EQ(DigestOf("1"), "");
+}
+
+TEST_F(PublisherTest, AJobsOwnCredentialsCountForItAlone) {
+  auto closed = testing::DockerRegistry::Start({"me", "right", true});
+  ASSERT_TRUE(closed.ok()) << closed.status();
+  const testing::TestImage made = MakeTestImage(kAmd64);
+  testing::RawRegistry raw(&plain_, (*closed)->host(), registry::Credentials{"me", "right"});
+  ASSERT_TRUE(raw.Push("team/app", made).ok());
+  const std::string authfile = absl::StrCat(R"({"auths":{")", (*closed)->host(), R"(":{"auth":")",
+                                            absl::Base64Escape("me:right"), R"("}}})");
+  PublisherOptions options = Options();
+  options.authfile_of = [&](const std::string& job_id) {
+    return job_id == "mine" ? authfile : std::string();
+  };
+  Publisher publisher(std::move(options), &transport_, &waiter_, [this](core::Event event) {
+    absl::MutexLock lock(&mutex_);
+    events_.push_back(std::move(event));
+  });
+  const core::Image image{absl::StrCat((*closed)->host(), "/team/app"), made.digest().ToString(), 0,
+                          ""};
+  publisher.CarryOut(core::CheckImage{"mine-amd64-1", kLinuxAmd64, image, kDocker});
+  EXPECT_FALSE(AwaitOne<core::ImageChecked>().failure.has_value());
+  publisher.CarryOut(core::CheckImage{"other-amd64-1", kLinuxAmd64, image, kDocker});
+  const auto refused = AwaitOne<core::ImageChecked>(2);
+  ASSERT_TRUE(refused.failure.has_value());
+  EXPECT_THAT(refused.failure->message, HasSubstr("401"));
+
+  const std::vector<std::string> tags = {absl::StrCat((*closed)->host(), "/team/app:1")};
+  const absl::Time deadline = absl::Now() + absl::Seconds(30);
+  const auto with = publisher.CheckDestinations(tags, {}, authfile, deadline);
+  ASSERT_TRUE(with.ok()) << with.status();
+  EXPECT_TRUE(registry::FirstFailure(*with).ok());
+  const auto without = publisher.CheckDestinations(tags, {}, "", deadline);
+  EXPECT_TRUE(absl::IsUnauthenticated(registry::FirstFailure(*without)));
+  EXPECT_FALSE(publisher.CheckDestinations(tags, {}, "no json", deadline).ok());
 }
 
 TEST_F(PublisherTest, StopsAtOnceAndAnswersNothingThatIsUndecided) {
@@ -137,14 +256,15 @@ TEST_F(PublisherTest, StopsAtOnceAndAnswersNothingThatIsUndecided) {
     return registry::Response{503, {{"retry-after", "100"}}, ""};
   });
   const core::Image image{Repository(), Digest::Of("x").ToString(), 0, ""};
-  publisher_.CarryOut(core::CheckImage{"x", kLinuxAmd64, image});
-  publisher_.CarryOut(core::WriteAnchor{"x", kLinuxAmd64, image, {{Repository(), "1"}}});
+  publisher_.CarryOut(core::CheckImage{"x", kLinuxAmd64, image, kDocker});
+  publisher_.CarryOut(core::WriteAnchor{"x", kLinuxAmd64, image, {{Repository(), "1"}}, false});
   publisher_.CarryOut(core::Publish{"x",
                                     BuildList({{kLinuxAmd64,
                                                 {Repository(), Digest::Of("x").ToString(), 1,
                                                  std::string(registry::kDockerManifest)}}}),
                                     Repository(),
-                                    {{Repository(), "1"}}});
+                                    {{Repository(), "1"}},
+                                    false});
   tried.WaitForNotification();
   publisher_.Stop();  // The test's own time limit is shorter than the pause of 100 s.
   absl::MutexLock lock(&mutex_);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <string>
@@ -22,7 +23,7 @@ TEST(Strands, KeepTheOrderWithinAKey) {
   Strands strands(4);
   for (int i = 0; i < kTasks; ++i) {
     for (const std::string key : {"a", "b", "c"}) {
-      strands.Add(key, [&, key, i] {
+      strands.Add({key}, [&, key, i] {
         absl::MutexLock lock(&mutex);
         seen[key].push_back(i);
         left.DecrementCount();
@@ -42,13 +43,42 @@ TEST(Strands, OneBlockedKeyHoldsUpNobodyElse) {
   absl::Notification other;
   absl::Notification keyless;
   Strands strands(2);
-  strands.Add("a", [&] { release.WaitForNotification(); });
-  strands.Add("a", [] {});
-  strands.Add("b", [&] { other.Notify(); });
-  strands.Add("", [&] { keyless.Notify(); });
+  strands.Add({"a"}, [&] { release.WaitForNotification(); });
+  strands.Add({"a"}, [] {});
+  strands.Add({"b"}, [&] { other.Notify(); });
+  strands.Add({}, [&] { keyless.Notify(); });
   other.WaitForNotification();
   keyless.WaitForNotification();
   release.Notify();
+}
+
+TEST(Strands, ATaskOfSeveralKeysHasThemAllToItself) {
+  constexpr int kTasks = 300;
+  const std::vector<std::vector<std::string>> keys = {{"a"}, {"a", "b"}, {"b", "c"},     {"c", "a"},
+                                                      {"c"}, {"b"},      {"c", "b", "a"}};
+  absl::Mutex mutex;
+  std::map<std::string, int> inside;
+  std::map<std::string, std::vector<int>> seen;
+  absl::BlockingCounter left(kTasks);
+  Strands strands(4);
+  for (int i = 0; i < kTasks; ++i) {
+    const std::vector<std::string>& mine = keys[static_cast<size_t>(i) % keys.size()];
+    strands.Add(mine, [&, mine, i] {
+      {
+        absl::MutexLock lock(&mutex);
+        for (const std::string& key : mine) {
+          EXPECT_EQ(++inside[key], 1) << key;
+          seen[key].push_back(i);
+        }
+      }
+      absl::MutexLock lock(&mutex);
+      for (const std::string& key : mine) --inside[key];
+      left.DecrementCount();
+    });
+  }
+  left.Wait();
+  absl::MutexLock lock(&mutex);
+  for (const auto& [key, order] : seen) EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
 }
 
 TEST(Strands, StopWaitsForWhatHasBegunAndTakesNothingNew) {
@@ -57,7 +87,7 @@ TEST(Strands, StopWaitsForWhatHasBegunAndTakesNothingNew) {
   std::atomic<bool> finished{false};
   std::atomic<bool> late{false};
   Strands strands(1);
-  strands.Add("a", [&] {
+  strands.Add({"a"}, [&] {
     begun.Notify();
     release.WaitForNotification();
     finished = true;
@@ -66,8 +96,8 @@ TEST(Strands, StopWaitsForWhatHasBegunAndTakesNothingNew) {
   release.Notify();
   strands.Stop();
   EXPECT_TRUE(finished);
-  strands.Add("a", [&] { late = true; });
-  strands.Add("", [&] { late = true; });
+  strands.Add({"a"}, [&] { late = true; });
+  strands.Add({}, [&] { late = true; });
   strands.Stop();
   EXPECT_FALSE(late);
 }

@@ -41,6 +41,16 @@ TEST(Submission, AGoodOneIsBroughtIntoNormalForm) {
   EXPECT_EQ(spec->arch_tag_template(), "{tag}-{arch}");
 }
 
+TEST(Submission, TagsMayBeInSeveralRepositoriesAndRegistries) {
+  v1::SubmitRequest request = Good();
+  request.mutable_spec()->add_tags("registry.example.com/other:1.0");
+  request.mutable_spec()->add_tags("mirror.example.com/app:1.0");
+  request.mutable_spec()->add_tags("mirror.example.com/app:1");
+  const auto spec = CheckSubmission(request);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->tags_size(), 4);
+}
+
 struct Case {
   const char* name;
   std::function<void(v1::SubmitRequest&)> spoil;
@@ -54,9 +64,6 @@ TEST(Submission, EachFaultIsNamed) {
        "App"},
       {"tag twice", [](auto& r) { r.mutable_spec()->add_tags("registry.example.com/app:1.0"); },
        "given twice"},
-      {"two repositories",
-       [](auto& r) { r.mutable_spec()->add_tags("registry.example.com/other:1.0"); },
-       "one repository for now"},
       {"no platform", [](auto& r) { r.mutable_spec()->clear_platforms(); }, "no platform"},
       {"unknown platform",
        [](auto& r) {

@@ -150,13 +150,14 @@ class FarmRig {
   Now Clock() const { return {now_ + skew_, now_ - absl::Hours(5)}; }
 
   static ListBuilder Builder() {
-    return [](const std::vector<ListEntry>& entries) {
+    return [](const std::vector<ListEntry>& entries, ImageFormat format) {
       Lines parts;
       for (const ListEntry& entry : entries) {
         parts.push_back(absl::StrCat(ToString(entry.platform), "=", entry.image.digest));
       }
       const std::string bytes = absl::StrJoin(parts, ",");
-      return PublishIntent{bytes, "sha256:list(" + bytes + ")", "v2s2-list"};
+      return PublishIntent{bytes, "sha256:list(" + bytes + ")",
+                           format == ImageFormat::kOci ? "oci-index" : "v2s2-list"};
     };
   }
 
@@ -207,10 +208,18 @@ class FarmRig {
       std::string operator()(const WriteAnchor& e) const {
         Lines refs;
         for (const TagRef& ref : e.refs) refs.push_back(ref.ToString());
-        return absl::StrCat("anchor ", absl::StrJoin(refs, " "));
+        return absl::StrCat("anchor ", absl::StrJoin(refs, " "), e.immutable ? " immutable" : "");
       }
       std::string operator()(const Publish& e) const {
-        return absl::StrCat("publish ", e.job_id, " ", e.intent.list);
+        std::string where;  // Told where it is not all in one repository.
+        for (const TagRef& tag : e.tags) {
+          if (tag.repository != e.source) where = " from " + e.source + " to";
+        }
+        for (const TagRef& tag : e.tags) {
+          if (!where.empty()) absl::StrAppend(&where, " ", tag.ToString());
+        }
+        return absl::StrCat("publish ", e.job_id, " ", e.intent.list, where,
+                            e.immutable ? " immutable" : "");
       }
     };
     Lines lines;

@@ -206,5 +206,74 @@ TEST(Jobs, AnEarlierJobAnchorsNothingOverALaterOne) {
   EXPECT_THAT(rig.last(), Not(Contains(HasSubstr("anchor"))));
 }
 
+TEST(Jobs, EveryRepositoryIsAnchoredAndPublishedFromTheFirstOnes) {
+  FarmRig rig;
+  rig.Join("w", 1, {"linux/arm/v6"});
+  auto spec = FarmRig::Spec({"linux/arm/v6"});
+  spec->arch_tag_template = "{tag}-{arch}";
+  spec->tags.push_back({"mirror/app", "latest"});
+  spec->immutable = true;
+  rig.Submit("j1", spec);
+  rig.Build(1, "j1-armv6-1");
+  EXPECT_THAT(rig.last(), ElementsAre("anchor reg/app:v1-armv6 mirror/app:latest-armv6 immutable"));
+  EXPECT_THAT(rig.Do(AnchorFinished{"j1", FarmRig::P("linux/arm/v6"), absl::OkStatus()}),
+              ElementsAre("publish j1 linux/arm/v6=sha256:j1-armv6-1 from reg/app to reg/app:v1 "
+                          "mirror/app:latest immutable"));
+  rig.Published("j1");
+  EXPECT_TRUE(rig.job("j1").tags[1].written);
+}
+
+TEST(Jobs, ATagThatIsNewerInOneRepositoryDoesNotKeepTheOtherBack) {
+  FarmRig rig;
+  rig.Join("w", 1, {"linux/amd64"}, 2);
+  auto both = FarmRig::Spec({"linux/amd64"});
+  both->tags.push_back({"mirror/app", "v1"});
+  rig.Submit("j1", both);
+  auto mirror = FarmRig::Spec({"linux/amd64"});
+  mirror->tags = {{"mirror/app", "v1"}};
+  rig.Submit("j2", mirror);
+  rig.Build(1, "j2-amd64-1");
+  rig.Published("j2");
+  rig.Build(1, "j1-amd64-1");
+  EXPECT_THAT(rig.last(), ElementsAre("publish j1 linux/amd64=sha256:j1-amd64-1"));
+  rig.Published("j1");
+  EXPECT_TRUE(rig.job("j1").tags[0].written);
+  EXPECT_THAT(rig.job("j1").tags[1].note, HasSubstr("j2"));
+}
+
+TEST(Jobs, TheFormatDecidesWhatTheListIs) {
+  FarmRig rig;
+  rig.Join("w", 1, {"linux/amd64"});
+  auto spec = FarmRig::Spec({"linux/amd64"});
+  spec->format = ImageFormat::kOci;
+  rig.Submit("j1", spec);
+  rig.Build(1, "j1-amd64-1");
+  EXPECT_EQ(std::get<JobPublishing>(rig.job("j1").state).intent.media_type, "oci-index");
+}
+
+TEST(Jobs, AnImmutableTagThatPointsElsewhereIsNoFaultOfTheRegistrys) {
+  FarmRig rig;
+  rig.Join("w", 1, {"linux/amd64"});
+  rig.Submit("j1", FarmRig::Spec({"linux/amd64"}));
+  rig.Build(1, "j1-amd64-1");
+  rig.Published("j1", absl::AlreadyExistsError("it points elsewhere"));
+  EXPECT_EQ(std::get<JobFailed>(rig.job("j1").state).failure.cls, FailureClass::kUser);
+}
+
+TEST(Jobs, WhatIsCopiedIsTheJobsReasonUntilItIsOver) {
+  FarmRig rig;
+  rig.Join("w", 1, {"linux/amd64"});
+  rig.Submit("j1", FarmRig::Spec({"linux/amd64"}));
+  rig.Build(1, "j1-amd64-1");
+  rig.Do(PublishProgressed{"j1", "copying 1 of 2 MiB"});
+  EXPECT_EQ(rig.job("j1").status_reason, "copying 1 of 2 MiB");
+  EXPECT_THAT(rig.touched(), IsEmpty()) << "not worth a sync";
+  rig.Do(PublishProgressed{"j1", ""});
+  EXPECT_EQ(rig.job("j1").status_reason, "");
+  rig.Published("j1");
+  rig.Do(PublishProgressed{"j1", "late"});
+  EXPECT_EQ(rig.job("j1").status_reason, "");
+}
+
 }  // namespace
 }  // namespace manyarch::controller::core

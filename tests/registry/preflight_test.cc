@@ -89,7 +89,7 @@ class PreflightTest : public ::testing::Test {
 
 TEST_F(PreflightTest, PassesWhereEverythingWorksAndLeavesNothing) {
   for (const Format format : {Format::kDocker, Format::kOci}) {
-    const auto checks = CheckDestination(&client_, Tag("app:1.0"), {format, false, "", nullptr});
+    const auto checks = CheckDestination(&client_, Tag("app:1.0"), {format, false, {}, nullptr});
     EXPECT_THAT(Results(checks), ElementsAre("reference: ok", "reachable: ok", "credentials: ok",
                                              "push: ok", "list type: ok"));
     EXPECT_TRUE(FirstFailure(checks).ok());
@@ -188,7 +188,7 @@ TEST_F(PreflightTest, TakesBackAListThatWasTaken) {
 
 TEST_F(PreflightTest, AsksARegistryOnceWhetherItTakesLists) {
   KnownListTypes known;
-  const PreflightOptions options{Format::kDocker, false, "", &known};
+  const PreflightOptions options{Format::kDocker, false, {}, &known};
   EXPECT_TRUE(FirstFailure(CheckDestination(&client_, Tag("app:1"), options)).ok());
   const int asked = transport_.Count("PUT");
   EXPECT_GT(asked, 0);
@@ -204,7 +204,7 @@ TEST_F(PreflightTest, AnImmutableTagMustNotExist) {
   ASSERT_TRUE(
       raw.Send("PUT", "/v2/preflight/fixed/manifests/taken", image.manifest, image.media_type)
           .ok());
-  const PreflightOptions immutable{Format::kDocker, true, "", nullptr};
+  const PreflightOptions immutable{Format::kDocker, true, {}, nullptr};
   const auto free = CheckDestination(&client_, Tag("fixed:free"), immutable);
   EXPECT_THAT(Results(free)[5], "tag: ok");
   const auto taken = CheckDestination(&client_, Tag("fixed:taken"), immutable);
@@ -212,7 +212,7 @@ TEST_F(PreflightTest, AnImmutableTagMustNotExist) {
   EXPECT_THAT(taken[5].message, HasSubstr("points to " + image.digest().ToString()));
   EXPECT_TRUE(absl::IsFailedPrecondition(FirstFailure(taken)));
   const auto ours = CheckDestination(&client_, Tag("fixed:taken"),
-                                     {Format::kDocker, true, image.digest().ToString(), nullptr});
+                                     {Format::kDocker, true, {Tag("fixed:taken")}, nullptr});
   EXPECT_THAT(Results(ours)[5], "tag: ok");
 }
 

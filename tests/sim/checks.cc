@@ -17,10 +17,10 @@ const core::PublishIntent* IntentOf(const core::Job& job) {
 }  // namespace
 
 // P2: whatever a tag comes to point to is an image that has won, or a list of those.
-void World::CheckTag(const std::string& tag, const std::string& digest) {
-  const auto list = registry_.lists.find(digest);
+void World::CheckTag(const std::string& tag, const std::string& from, const std::string& digest) {
+  const auto list = registry_.lists.find(absl::StrCat(RepositoryOf(tag), "@", digest));
   if (list == registry_.lists.end()) {
-    CheckAnchor(tag, digest);
+    CheckAnchor(tag, from, digest);
     return;
   }
   // A job and its retry may have one list: then it is the retry's.
@@ -36,6 +36,7 @@ void World::CheckTag(const std::string& tag, const std::string& digest) {
   }
   list_writers_[digest] = writer->id;
   CheckGeneration(tag, *writer);
+  CheckImmutable(tag, from, *writer);
   CheckList(tag, *writer, list->second);
 }
 
@@ -48,13 +49,22 @@ void World::CheckGeneration(const std::string& tag, const core::Job& job) {
   tag_generation_[tag] = job.generation;
 }
 
-void World::CheckAnchor(const std::string& tag, const std::string& digest) {
+// What must not be moved is not moved.
+void World::CheckImmutable(const std::string& tag, const std::string& from, const core::Job& job) {
+  if (job.spec->immutable && !from.empty()) {
+    run_.Violated(tag, " was moved by job ", job.id, ", which must not move it");
+  }
+}
+
+void World::CheckAnchor(const std::string& tag, const std::string& from,
+                        const std::string& digest) {
   const core::Job* job = store_.FindWinnersJob(digest);
   if (job == nullptr) {
     run_.Violated(tag, " was written for ", digest, ", which has not won");
     return;
   }
   CheckGeneration(tag, *job);
+  CheckImmutable(tag, from, *job);
 }
 
 // P2: exactly one verified image for each platform, and all of them there.
@@ -62,8 +72,12 @@ void World::CheckList(const std::string& tag, const core::Job& job, const std::s
   std::map<std::string, std::string> listed;
   for (const auto& [platform, digest] : EntriesOf(list)) {
     if (!listed.emplace(platform, digest).second) run_.Violated(tag, " lists ", platform, " twice");
-    if (!registry_.Has(digest)) run_.Violated(tag, " lists ", digest, ", which is not there");
-    if (ToString(registry_.images.at(digest).platform) != platform) {
+    const std::string repository = RepositoryOf(tag);
+    if (!registry_.Has(repository, digest)) {
+      run_.Violated(tag, " lists ", digest, ", which is not there");
+      continue;
+    }
+    if (ToString(registry_.Find(repository, digest).platform) != platform) {
       run_.Violated(tag, " lists an image of another platform as ", platform);
     }
   }

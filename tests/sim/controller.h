@@ -9,6 +9,7 @@
 
 #include "controller/engine.h"
 #include "tests/sim/network.h"
+#include "tests/sim/publisher.h"
 #include "tests/sim/registry.h"
 #include "tests/sim/run_context.h"
 #include "tests/sim/store.h"

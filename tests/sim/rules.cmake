@@ -58,6 +58,9 @@ rule("a tag goes to the newest submission only"
   [==[return owner == nullptr || owner->generation <= job.generation;]==]
   [==[return Broken("a tag goes to the newest submission only") || owner == nullptr ||
          owner->generation <= job.generation;]==])
+rule("an immutable job moves no tag"
+  [==[publish.immutable = job.spec->immutable;]==]
+  [==[publish.immutable = job.spec->immutable && !Broken("an immutable job moves no tag");]==])
 rule("a build has one winner"
   [==[  if (!place || !std::holds_alternative<AttemptVerifying>(place->ref().state)) return;]==]
   [==[  if (!place) return;

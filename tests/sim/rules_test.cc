@@ -25,6 +25,7 @@ const char* const kRules[] = {
     "one key makes one job",
     "what is publishing is not cancelled",
     "a tag goes to the newest submission only",
+    "an immutable job moves no tag",
     "a build has one winner",
     "an image wins once it is verified",
     "an interrupted publication is taken up again",

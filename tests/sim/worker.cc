@@ -280,7 +280,7 @@ void SimWorker::End(const ProcessPtr& process, const std::string& attempt_id,
   } else {
     const std::string digest = absl::StrCat("sha256:", attempt_id);
     // Now and then a base image is of another architecture than it says.
-    registry_->PushImage(digest,
+    registry_->PushImage("registry/app", digest,
                          fate == 4 ? Platform{"linux", "mips", ""} : *ParsePlatform(platform));
     Finish(process, attempt_id, digest);
   }

@@ -23,9 +23,8 @@ const Platform kS390x{"linux", "s390x", ""};
 }  // namespace
 
 World::World(uint64_t seed) : run_(seed) {
-  registry_.on_tag_moved = [this](const std::string& tag, const std::string& digest) {
-    CheckTag(tag, digest);
-  };
+  registry_.on_tag_moved = [this](const std::string& tag, const std::string& from,
+                                  const std::string& digest) { CheckTag(tag, from, digest); };
 }
 
 RunResult World::Run() {
@@ -96,6 +95,11 @@ std::shared_ptr<const core::JobSpec> World::RandomSpec() {
   // Few tags, so that jobs compete for them.
   spec->tags.push_back({"registry/app", absl::StrCat("v", run_.chance.Below(3))});
   if (run_.chance.OneIn(3)) spec->tags.push_back({"registry/app", "latest"});
+  // Workers push to the first one's repository.
+  if (run_.chance.OneIn(3)) {
+    spec->tags.push_back({"mirror/app", absl::StrCat("v", run_.chance.Below(3))});
+  }
+  spec->immutable = run_.chance.OneIn(5);
   spec->platforms.push_back({kAmd64, false});
   if (!run_.chance.OneIn(3)) spec->platforms.push_back({kArm64, run_.chance.OneIn(4)});
   if (run_.chance.OneIn(6)) spec->platforms.push_back({kS390x, run_.chance.OneIn(2)});

@@ -58,9 +58,10 @@ class World {
   void Heal();
   bool Quiet();
   // checks.cc
-  void CheckTag(const std::string& tag, const std::string& digest);
+  void CheckTag(const std::string& tag, const std::string& from, const std::string& digest);
   void CheckList(const std::string& tag, const core::Job& job, const std::string& list);
-  void CheckAnchor(const std::string& tag, const std::string& digest);
+  void CheckAnchor(const std::string& tag, const std::string& from, const std::string& digest);
+  void CheckImmutable(const std::string& tag, const std::string& from, const core::Job& job);
   void CheckGeneration(const std::string& tag, const core::Job& job);
   void CheckPoisoned(const std::string& attempt_id);
   void CheckAcknowledged();
