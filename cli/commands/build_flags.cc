@@ -25,7 +25,6 @@ constexpr RefusedFlag kRefused[] = {
     {"--source-date-epoch", true, "is not supported: use --timestamp"},
     {"--authfile", true, "is not supported yet: registry credentials are the controller's"},
     {"--creds", true, "is not supported yet: registry credentials are the controller's"},
-    {"--immutable", false, kNotYet},
     {"--provenance", true, "is not supported: lists hold images only, which every registry takes"},
     {"--sbom", true, "is not supported: lists hold images only, which every registry takes"},
     {"--attest", true, "is not supported: lists hold images only, which every registry takes"},
@@ -110,6 +109,7 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
   command.add_flag("-d,--detach", flags.detach, "Print the job's id and leave it running");
   AddDetachOnInterrupt(command, flags.attach);
   AddAttachFlags(command, flags.attach);
+  command.add_flag("--immutable", flags.immutable, "Fail where a tag exists already: move none");
   command
       .add_option_function<std::vector<std::string>>(
           "--format",

@@ -45,6 +45,7 @@ struct BuildFlags {
   bool detach = false;
   std::string image_format;  // "docker" or "oci"; empty: the controller's default.
   AttachFlags attach;
+  bool immutable = false;
   std::vector<std::string> refused;  // Flags given that manyarch does not have (yet): sentences.
 };
 

@@ -152,6 +152,7 @@ absl::StatusOr<v1::JobSpec> SpecFromFlags(const BuildFlags& flags,
   MA_RETURN_IF_ERROR(AddBuildOptions(flags, getenv, spec));
   MA_RETURN_IF_ERROR(SetArchTags(flags, spec));
   spec.set_keep_going(flags.keep_going);
+  if (flags.immutable) spec.set_immutable(true);
   spec.set_emulation(Emulation(flags.emulation));
   spec.set_binary_check(BinaryCheck(flags.check_binaries));
   spec.set_max_attempts(flags.max_attempts);

@@ -88,6 +88,21 @@ TEST(BuildSpec, DefaultsAreTheControllersExceptForThePlatform) {
   EXPECT_FALSE(spec->has_build_timeout());
 }
 
+TEST(BuildSpec, FormatsOfImagesAndOfResultsShareOneFlag) {
+  CLI::App app;
+  BuildFlags flags;
+  AddBuildFlags(app, flags);
+  std::vector<std::string> args = {"json", "--format", "oci", "--format"};
+  app.parse(args);
+  EXPECT_EQ(flags.attach.output, "json");
+  EXPECT_EQ(flags.image_format, "oci");
+
+  const auto spec = Spec({".", "-t", "r/x:1", "--format=oci", "--immutable"});
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->format(), v1::IMAGE_FORMAT_OCI);
+  EXPECT_TRUE(spec->immutable());
+}
+
 TEST(BuildSpec, ATagTakesOneWordSoThatTheContextIsNotSwallowed) {
   CLI::App app;
   BuildFlags flags;
@@ -111,6 +126,7 @@ TEST(BuildSpec, RefusesInSentences) {
       {{"-t", "r/x:1", "--arch-tags", "{tag}"}, "makes no usable tags"},
       {{"-t", "r/x:1", "--arch-tags", "{tag}/{arch}"}, "makes no usable tags"},
       {{"-t", "r/x:1", "--emulation", "maybe"}, "--emulation"},
+      {{"-t", "r/x:1", "--format", "v1"}, "--format"},
       {{"-t", "r/x:1", "-o", "type=tar"}, "--output is not for manyarch"},
       {{"-t", "r/x:1", "--load"}, "--load is not for manyarch"},
   };
