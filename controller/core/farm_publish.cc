@@ -198,7 +198,12 @@ void Farm::On(const PublishFinished& event) {
       tag.note = outcome.note;
     }
   }
-  if (event.error.ok()) {
+  const bool any_written = std::any_of(job.tags.begin(), job.tags.end(),
+                                       [](const TagOutcome& tag) { return tag.written; });
+  if (event.error.ok() && !any_written) {
+    // Later jobs took the tags while the images were copied.
+    FinishJob(job, JobSuperseded{job.tags.front().note});
+  } else if (event.error.ok()) {
     const PublishIntent intent = publishing->intent;
     FinishJob(job, JobSucceeded{intent});
     job.status_reason = LeftOut(job);

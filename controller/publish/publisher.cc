@@ -137,10 +137,11 @@ void Publisher::Bring(int64_t era, const std::string& job_id, const core::ListEn
 }
 
 absl::Status Publisher::WriteTags(const core::WriteAnchor& effect,
-                                  const std::vector<core::TagRef>& refs) {
+                                  const std::vector<core::TagRef>& refs, int64_t claim) {
   MA_ASSIGN_OR_RETURN(const std::shared_ptr<Access> access, AccessOf(effect.job_id));
   absl::Status error;
   for (const core::TagRef& ref : refs) {
+    if (!claims_.Holds(ref, claim)) continue;
     core::Image image = effect.image;
     image.repository = ref.repository;
     // The others are worth trying where one fails.
@@ -154,16 +155,18 @@ absl::Status Publisher::WriteTags(const core::WriteAnchor& effect,
 void Publisher::CarryOut(core::WriteAnchor effect) {
   const int64_t era = Era();
   const auto anchor = std::make_shared<const core::WriteAnchor>(std::move(effect));
+  const int64_t claim = claims_.Claim(anchor->refs);
   std::map<std::string, std::vector<core::TagRef>> by_repository;
   for (const core::TagRef& ref : anchor->refs) by_repository[ref.repository].push_back(ref);
   const auto all =
       std::make_shared<Gathering>(by_repository.size(), [this, era, anchor](absl::Status error) {
+        claims_.Release(anchor->refs);
         Post(era, core::AnchorFinished{anchor->job_id, anchor->platform, std::move(error)});
       });
   for (const auto& [repository, refs] : by_repository) {
-    const auto write = [this, era, anchor, all, repository = repository, refs = refs] {
+    const auto write = [this, era, anchor, claim, all, refs = refs] {
       if (!IsCurrent(era)) return;
-      const absl::Status status = WriteTags(*anchor, refs);
+      const absl::Status status = WriteTags(*anchor, refs, claim);
       if (!absl::IsCancelled(status)) all->Done(status);
     };
     Bring(era, anchor->job_id, {anchor->platform, anchor->image}, repository,
@@ -177,28 +180,41 @@ void Publisher::CarryOut(core::WriteAnchor effect) {
   }
 }
 
-ListOutcome Publisher::WriteList(const core::Publish& effect) {
-  const auto access = AccessOf(effect.job_id);
-  if (access.ok()) {
-    return (*access)->images.PublishList(effect.intent, effect.tags, effect.immutable);
-  }
+ListOutcome Publisher::WriteList(const core::Publish& effect, int64_t claim) {
   ListOutcome outcome;
-  for (const core::TagRef& tag : effect.tags) outcome.tags.push_back({tag, false, ""});
-  outcome.error = access.status();
+  std::vector<core::TagRef> ours;
+  for (const core::TagRef& tag : effect.tags) {
+    if (claims_.Holds(tag, claim)) {
+      ours.push_back(tag);
+    } else {
+      outcome.tags.push_back({tag, false, "not moved: a job that was submitted later has it"});
+    }
+  }
+  if (ours.empty()) return outcome;
+  const auto access = AccessOf(effect.job_id);
+  if (!access.ok()) {
+    outcome.error = access.status();
+    return outcome;
+  }
+  ListOutcome written = (*access)->images.PublishList(effect.intent, ours, effect.immutable);
+  outcome.error = std::move(written.error);
+  outcome.tags.insert(outcome.tags.end(), written.tags.begin(), written.tags.end());
   return outcome;
 }
 
 void Publisher::CarryOut(core::Publish effect) {
   const int64_t era = Era();
   const auto publish = std::make_shared<const core::Publish>(std::move(effect));
+  const int64_t claim = claims_.Claim(publish->tags);
   const std::vector<std::string> repositories = RepositoriesOf(publish->tags);
   const auto finish = [this, era, publish](ListOutcome outcome) {
     if (absl::IsCancelled(outcome.error)) return;
+    claims_.Release(publish->tags);
     Post(era,
          core::PublishFinished{publish->job_id, std::move(outcome.tags), std::move(outcome.error)});
   };
   // No tag moves before every repository has all images and the list: it holds them all meanwhile.
-  const auto write = [this, era, publish, repositories, finish](const absl::Status& copied) {
+  const auto write = [this, era, publish, claim, repositories, finish](const absl::Status& copied) {
     if (!copied.ok()) {
       ListOutcome outcome;
       for (const core::TagRef& tag : publish->tags) outcome.tags.push_back({tag, false, ""});
@@ -206,8 +222,8 @@ void Publisher::CarryOut(core::Publish effect) {
       finish(std::move(outcome));
       return;
     }
-    strands_.Add(repositories, [this, era, publish, finish] {
-      if (IsCurrent(era)) finish(WriteList(*publish));
+    strands_.Add(repositories, [this, era, publish, claim, finish] {
+      if (IsCurrent(era)) finish(WriteList(*publish, claim));
     });
   };
   std::vector<core::ListEntry> images;

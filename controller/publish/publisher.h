@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "controller/core/effects.h"
 #include "controller/core/events.h"
+#include "controller/publish/claims.h"
 #include "controller/publish/image_publisher.h"
 #include "controller/publish/strands.h"
 #include "registry/client.h"
@@ -77,8 +78,9 @@ class Publisher {
   absl::StatusOr<std::shared_ptr<Access>> AccessWith(const std::string& authfile);
   absl::StatusOr<std::shared_ptr<Access>> AccessOf(const std::string& job_id);
   absl::StatusOr<VerifiedImage> Verify(const core::CheckImage& effect);
-  absl::Status WriteTags(const core::WriteAnchor& effect, const std::vector<core::TagRef>& refs);
-  ListOutcome WriteList(const core::Publish& effect);
+  absl::Status WriteTags(const core::WriteAnchor& effect, const std::vector<core::TagRef>& refs,
+                         int64_t claim);
+  ListOutcome WriteList(const core::Publish& effect, int64_t claim);
   // Goes on with `then` once the repository has the image: at once where it has it already.
   void Bring(int64_t era, const std::string& job_id, const core::ListEntry& image,
              const std::string& repository, Then then);
@@ -95,6 +97,7 @@ class Publisher {
   int64_t era_ ABSL_GUARDED_BY(mutex_) = 0;  // Rises with every StartOver.
   absl::Notification stop_;
   registry::KnownListTypes known_list_types_;
+  Claims claims_;
   const std::shared_ptr<Access> own_access_;
   Strands strands_;
   Strands copies_;

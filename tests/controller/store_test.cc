@@ -88,6 +88,9 @@ TEST_F(StoreTest, EveryStateOfAJobSurvivesARestart) {
   spec->binary_check = core::BinaryCheck::kStrict;
   spec->emulation = core::Emulation::kAllow;
   spec->build_timeout = absl::Minutes(7);
+  spec->tags.push_back({"mirror:5000/app", "v1"});
+  spec->format = core::ImageFormat::kOci;
+  spec->immutable = true;
   rig.Submit("j1", spec);
   rig.Build(1, "j1-amd64-1");
   rig.Accept(1, "j1-arm64-1");
@@ -111,6 +114,11 @@ TEST_F(StoreTest, EveryStateOfAJobSurvivesARestart) {
   EXPECT_EQ(j1.spec->emulation, core::Emulation::kAllow);
   EXPECT_EQ(j1.spec->build_timeout, absl::Minutes(7));
   EXPECT_TRUE(j1.spec->arch_tag_template.empty());
+  EXPECT_EQ(j1.spec->format, core::ImageFormat::kOci);
+  EXPECT_TRUE(j1.spec->immutable);
+  ASSERT_EQ(j1.spec->tags.size(), 2U);
+  EXPECT_EQ(j1.spec->tags[1].ToString(), "mirror:5000/app:v1");
+  EXPECT_EQ(j1.tags[1].ref.ToString(), "mirror:5000/app:v1");
   EXPECT_TRUE(j1.builds[2].optional);
   const auto* won = std::get_if<core::BuildSucceeded>(&j1.builds[0].state);
   ASSERT_NE(won, nullptr);

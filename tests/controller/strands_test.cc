@@ -11,6 +11,7 @@
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "controller/publish/claims.h"
 
 namespace manyarch::controller::publish {
 namespace {
@@ -100,6 +101,22 @@ TEST(Strands, StopWaitsForWhatHasBegunAndTakesNothingNew) {
   strands.Add({}, [&] { late = true; });
   strands.Stop();
   EXPECT_FALSE(late);
+}
+
+TEST(Claims, TheLastOneHoldsATagForAsLongAsEarlierOnesMayCome) {
+  const core::TagRef tag{"r/app", "1"};
+  const core::TagRef other{"r/app", "2"};
+  Claims claims;
+  const int64_t early = claims.Claim({tag, other});
+  EXPECT_TRUE(claims.Holds(tag, early));
+  const int64_t late = claims.Claim({tag});
+  EXPECT_FALSE(claims.Holds(tag, early));
+  EXPECT_TRUE(claims.Holds(other, early));
+  EXPECT_TRUE(claims.Holds(tag, late));
+  claims.Release({tag});  // The late one is done: the early one still must not overwrite it.
+  EXPECT_FALSE(claims.Holds(tag, early));
+  claims.Release({tag, other});
+  EXPECT_TRUE(claims.Holds(tag, claims.Claim({tag})));
 }
 
 }  // namespace

@@ -161,6 +161,21 @@ void SimPublisher::WriteTags(std::vector<core::TagRef> tags, size_t next, bool i
       });
 }
 
+int SimPublisher::Claim(const std::vector<core::TagRef>& tags) {
+  ++last_claim_;
+  for (const core::TagRef& tag : tags) claims_[tag.ToString()] = last_claim_;
+  return last_claim_;
+}
+
+std::vector<core::TagRef> SimPublisher::Held(const std::vector<core::TagRef>& tags,
+                                             int claim) const {
+  std::vector<core::TagRef> held;
+  for (const core::TagRef& tag : tags) {
+    if (claims_.at(tag.ToString()) == claim) held.push_back(tag);
+  }
+  return held;
+}
+
 // As much as concerns each repository, in its turn; the last one tells.
 void SimPublisher::CarryOut(const core::WriteAnchor& effect) {
   std::map<std::string, std::vector<core::TagRef>> by_repository;
@@ -176,14 +191,16 @@ void SimPublisher::CarryOut(const core::WriteAnchor& effect) {
     Post(era, core::AnchorFinished{effect.job_id, effect.platform, rest->error});
   };
   const std::string digest = effect.image.digest;
+  const int claim = Claim(effect.refs);
   for (const auto& [name, refs] : by_repository) {
-    const auto write = [this, repository = name, refs = refs, digest, done, effect, era = era_] {
+    const auto write = [this, repository = name, refs = refs, digest, done, effect, claim,
+                        era = era_] {
       if (era != era_) {
         TaskDone(repository);
         return;
       }
       WriteTags(
-          refs, 0, effect.immutable,
+          Held(refs, claim), 0, effect.immutable,
           [this, digest](const std::string& tag) { return registry_->PutImageTag(tag, digest); },
           digest,
           [this, repository, done](size_t, const absl::Status& status) {
@@ -234,27 +251,33 @@ void SimPublisher::CarryOut(const core::Publish& published) {
   std::set<std::string> repositories;
   for (const core::TagRef& tag : effect->tags) repositories.insert(tag.repository);
   const std::vector<std::string> all(repositories.begin(), repositories.end());
-  const auto finish = [this, effect, era = era_](size_t written, absl::Status status) {
+  const int claim = Claim(effect->tags);
+  const auto finish = [this, effect, era = era_](const std::vector<core::TagRef>& ours,
+                                                 size_t written, absl::Status status) {
     if (!status.ok()) run_->Trace(effect->job_id, " is not published: ", status.message());
+    std::set<std::string> moved;
+    for (size_t i = 0; i < written; ++i) moved.insert(ours[i].ToString());
     core::PublishFinished event{effect->job_id, {}, std::move(status)};
-    for (size_t i = 0; i < effect->tags.size(); ++i) {
-      event.tags.push_back({effect->tags[i], i < written, ""});
+    for (const core::TagRef& tag : effect->tags) {
+      const bool is_moved = moved.contains(tag.ToString());
+      event.tags.push_back({tag, is_moved, is_moved ? "" : "not written"});
     }
     Post(era, std::move(event));
   };
-  const auto write = [this, effect, all, finish](std::function<void()> done) {
-    PutLists(effect, all, 0, [this, effect, finish, done](absl::Status status) {
+  const auto write = [this, effect, all, claim, finish](std::function<void()> done) {
+    const std::vector<core::TagRef> ours = Held(effect->tags, claim);
+    PutLists(effect, all, 0, [this, effect, ours, finish, done](absl::Status status) {
       if (!status.ok()) {
-        finish(0, std::move(status));
+        finish({}, 0, std::move(status));
         done();
         return;
       }
       WriteTags(
-          effect->tags, 0, effect->immutable,
+          ours, 0, effect->immutable,
           [this, effect](const std::string& tag) { return registry_->PutTag(tag, effect->intent); },
           effect->intent.digest,
-          [finish, done](size_t written, absl::Status tagged) {
-            finish(written, std::move(tagged));
+          [ours, finish, done](size_t written, absl::Status tagged) {
+            finish(ours, written, std::move(tagged));
             done();
           });
     });
@@ -266,7 +289,7 @@ void SimPublisher::CarryOut(const core::Publish& published) {
   Copy(digests, effect->source, others, 0,
        [this, all, write, finish, era = era_](const absl::Status& status) {
          if (!status.ok()) {
-           finish(0, status);
+           finish({}, 0, status);
          } else {
            Hold(era, all, 0, write);
          }

@@ -52,6 +52,9 @@ class SimPublisher {
   // Runs the task once it is its turn in all the repositories; it calls what it is given when done.
   void Hold(int era, std::vector<std::string> repositories, size_t next,
             std::function<void(std::function<void()>)> task);
+  int Claim(const std::vector<core::TagRef>& tags);
+  // Those that nobody has claimed since.
+  std::vector<core::TagRef> Held(const std::vector<core::TagRef>& tags, int claim) const;
   void WriteTags(std::vector<core::TagRef> tags, size_t next, bool immutable,
                  std::function<absl::Status(const std::string&)> put, std::string digest,
                  std::function<void(size_t written, absl::Status)> done);
@@ -62,6 +65,9 @@ class SimPublisher {
   bool alive_ = true;
   int era_ = 0;
   std::map<std::string, std::deque<Task>> strands_;
+  // Who was the last to be asked to write each tag: copying may take longer for an earlier one.
+  std::map<std::string, int> claims_;
+  int last_claim_ = 0;
 };
 
 }  // namespace manyarch::sim

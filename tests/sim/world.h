@@ -66,6 +66,7 @@ class World {
   void CheckPoisoned(const std::string& attempt_id);
   void CheckAcknowledged();
   void CheckEnd();
+  bool EarlierTryWrote(const core::Job& job, const std::string& tag) const;
   void CheckTagsAtEnd();
   void CheckWorkersAtEnd();
   std::shared_ptr<const core::JobSpec> RandomSpec();
