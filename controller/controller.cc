@@ -97,6 +97,9 @@ absl::Status Controller::Parts::Build(const Options& options) {
   }
   publish::PublisherOptions publishing;
   MA_ASSIGN_OR_RETURN(v1::RegistryAccess access, RegistryAccessOf(options, &publishing.client));
+  publishing.authfile_of = [this](const std::string& job_id) {
+    return secrets->AuthfileOf(job_id);
+  };
   publisher = std::make_unique<publish::Publisher>(
       publishing, transport.get(), &waiter,
       [this](core::Event event) { events.Post(std::move(event)); });

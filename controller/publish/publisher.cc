@@ -77,7 +77,9 @@ absl::StatusOr<std::shared_ptr<Publisher::Access>> Publisher::AccessWith(
 
 absl::StatusOr<std::shared_ptr<Publisher::Access>> Publisher::AccessOf(const std::string& job_id) {
   if (options_.authfile_of == nullptr) return own_access_;
-  auto access = AccessWith(options_.authfile_of(job_id));
+  const absl::StatusOr<std::string> authfile = options_.authfile_of(job_id);
+  if (!authfile.ok()) return authfile.status();
+  auto access = AccessWith(*authfile);
   if (access.ok()) return access;
   return absl::FailedPreconditionError(
       absl::StrCat("the job's own credentials: ", access.status().message()));

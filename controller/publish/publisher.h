@@ -30,7 +30,7 @@ struct PublisherOptions {
       4;  // Beside the others: copies take minutes, and nobody shall wait for them.
   // A job's own credentials, as the text of a containers auth.json; empty: it has none, and those
   // of `client` count. Null: no job has any. Called on the publisher's threads.
-  std::function<std::string(const std::string& job_id)> authfile_of = nullptr;
+  std::function<absl::StatusOr<std::string>(const std::string& job_id)> authfile_of = nullptr;
 };
 
 // Carries out the core's effects that concern registries, on threads of its own, and posts what
