@@ -257,7 +257,8 @@ TEST_F(PublisherTest, StopsAtOnceAndAnswersNothingThatIsUndecided) {
   });
   const core::Image image{Repository(), Digest::Of("x").ToString(), 0, ""};
   publisher_.CarryOut(core::CheckImage{"x", kLinuxAmd64, image, kDocker});
-  publisher_.CarryOut(core::WriteAnchor{"x", kLinuxAmd64, image, {{Repository(), "1"}}, false});
+  publisher_.CarryOut(
+      core::WriteAnchor{"x", kLinuxAmd64, image, {{Repository(), "1-amd64"}}, false});
   publisher_.CarryOut(core::Publish{"x",
                                     BuildList({{kLinuxAmd64,
                                                 {Repository(), Digest::Of("x").ToString(), 1,
