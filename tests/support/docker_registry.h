@@ -21,8 +21,8 @@ struct DockerRegistryOptions {
   std::string token_service = {};
   std::string token_issuer = {};
   std::string token_certificate_pem = {};  // Of whoever signs them.
-  const TestCertificates* tls = nullptr;  // Null: plain http. Else it must outlive the registry.
-  bool wants_client_certificate = false;  // Of the same authority.
+  const TestCertificates* tls = nullptr;   // Null: plain http. Else it must outlive the registry.
+  bool wants_client_certificate = false;   // Of the same authority.
 };
 
 // Running from Start to the destructor, which kills it and deletes what it stored. It dies with the
