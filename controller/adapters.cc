@@ -42,11 +42,6 @@ constexpr char kSecretName[] = "secret/";
 constexpr char kSshName[] = "ssh/";
 constexpr char kAuthfileName[] = "authfile";
 
-// What a job's secrets are sealed under.
-constexpr char kSecretName[] = "secret/";
-constexpr char kSshName[] = "ssh/";
-constexpr char kAuthfileName[] = "authfile";
-
 class StoreUpload : public rpc::BlobUpload {
  public:
   StoreUpload(ContentStore* store, const DiskRoom* room) : upload_(store), room_(room) {}

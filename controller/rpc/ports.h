@@ -127,24 +127,6 @@ class SecretPort {
                                             const std::vector<core::SealedSecret>& sealed) = 0;
 };
 
-// The values that come with a job and go to the workers that build it. Never logged, never stored
-// in clear.
-struct JobSecrets {
-  std::vector<v1::Secret> secrets;
-  std::vector<v1::Secret> ssh_keys;
-  std::string authfile;  // A containers auth.json; empty: the controller's own credentials.
-};
-
-class SecretPort {
- public:
-  virtual ~SecretPort() = default;
-  virtual absl::StatusOr<std::vector<core::SealedSecret>> Seal(const std::string& job_id,
-                                                               const JobSecrets& secrets) = 0;
-  // FAILED_PRECONDITION where the key is another one than they were sealed with.
-  virtual absl::StatusOr<JobSecrets> Unseal(const std::string& job_id,
-                                            const std::vector<core::SealedSecret>& sealed) = 0;
-};
-
 class RegistryPort {
  public:
   virtual ~RegistryPort() = default;
