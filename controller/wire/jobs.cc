@@ -168,8 +168,8 @@ absl::StatusOr<std::shared_ptr<const core::JobSpec>> FromProto(const v1::JobSpec
   value->priority = spec.priority();
   value->binary_check = BinaryCheckFromProto(spec.binary_check());
   value->keep_going = spec.keep_going();
-  value->format = spec.format() == v1::IMAGE_FORMAT_OCI ? core::ImageFormat::kOci
-                                                        : core::ImageFormat::kDocker;
+  value->format =
+      spec.format() == v1::IMAGE_FORMAT_OCI ? core::ImageFormat::kOci : core::ImageFormat::kDocker;
   value->immutable = spec.immutable();
   const std::string& repository = value->tags.front().repository;
   value->local_only = registry::IsLoopback(repository.substr(0, repository.find('/')));

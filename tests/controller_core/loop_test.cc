@@ -90,7 +90,8 @@ core::Submit SubmitOf(const std::string& id) {
 }
 
 core::ListBuilder NoLists() {
-  return [](const std::vector<core::ListEntry>&, core::ImageFormat) { return core::PublishIntent{}; };
+  return
+      [](const std::vector<core::ListEntry>&, core::ImageFormat) { return core::PublishIntent{}; };
 }
 
 TEST(Loop, AnswersOnlyWhatIsDurableAndSharesCommits) {

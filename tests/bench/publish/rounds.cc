@@ -120,7 +120,7 @@ absl::StatusOr<absl::Duration> PublishByController(const std::string& host,
   core::Publish publish_effect{};
   publish_effect.job_id = "job";
   publish_effect.intent = publish::BuildList(entries);
-  publish_effect.repository = path;
+  publish_effect.source = path;
   publish_effect.tags = {{path, tag}};
   publisher.CarryOut(std::move(publish_effect));
   const auto published = std::get<core::PublishFinished>(await(images.size() + 1).back());
