@@ -54,7 +54,7 @@ TEST(Arguments, BadOnesAreToldInASentence) {
       {{"build", ctx, "-t", "r/x:1", "--platform", "linux/amd46"}, "did you mean 'linux/amd64'?"},
       {{"build", scratch.At("bare"), "-t", "r/x:1"}, "there is no Containerfile and no Dockerfile"},
       {{"build", scratch.At("none"), "-t", "r/x:1"}, "No such file or directory"},
-      {{"build", ctx, "-t", "r/x:1", "-f", scratch.At("bare/file")}, "is outside the context"},
+      {{"build", ctx, "-t", "r/x:1", "-f", scratch.At("bare/file")}, "is empty: it must at least have a FROM"},
       {{"jobs", "--limit", "0"}, "--limit"},
       {{"jobs", "--format", "yaml"}, "--format: yaml not in {table,json}"},
       {{"show"}, "which JOB?"},

@@ -101,8 +101,8 @@ TEST(BuildSpec, FormatsOfImagesAndOfResultsShareOneFlag) {
   ASSERT_TRUE(spec.ok()) << spec.status();
   EXPECT_EQ(spec->format(), v1::IMAGE_FORMAT_OCI);
   EXPECT_TRUE(spec->immutable());
-  EXPECT_EQ(Spec({".", "-t", "r/x:1", "--format", "docker"})->DebugString(),
-            Spec({".", "-t", "r/x:1"})->DebugString());
+  EXPECT_EQ(Spec({".", "-t", "r/x:1", "--format", "docker"})->format(), v1::IMAGE_FORMAT_DOCKER);
+  EXPECT_EQ(Spec({".", "-t", "r/x:1"})->format(), v1::IMAGE_FORMAT_UNSPECIFIED);
 }
 
 TEST(BuildSpec, ATagTakesOneWordSoThatTheContextIsNotSwallowed) {
