@@ -19,6 +19,7 @@
 #include "controller/logs/log_store.h"
 #include "controller/loop.h"
 #include "controller/publish/publisher.h"
+#include "controller/registries.h"
 #include "controller/rpc/ports.h"
 #include "controller/rpc/worker_sessions.h"
 #include "controller/secrets/sealer.h"
@@ -142,14 +143,16 @@ class ContentAccess : public rpc::ContentPort {
 
 class RegistryAccess : public rpc::RegistryPort {
  public:
-  RegistryAccess(v1::RegistryAccess access, publish::Publisher* publisher)
-      : access_(std::move(access)), publisher_(publisher) {}
+  RegistryAccess(const Registries* registries, publish::Publisher* publisher)
+      : registries_(registries), publisher_(publisher) {}
   absl::Status Preflight(const std::string& repository) override;
   bool IsLocal(const v1::WorkerDescription& worker) override;
-  v1::RegistryAccess AccessFor(const std::string& /*repository*/) override { return access_; }
+  v1::RegistryAccess AccessFor(const std::string& repository) override {
+    return registries_->AccessFor(repository);
+  }
 
  private:
-  const v1::RegistryAccess access_;
+  const Registries* const registries_;
   publish::Publisher* const publisher_;
 };
 

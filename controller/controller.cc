@@ -12,11 +12,12 @@
 #include "common/os/flags.h"
 #include "controller/adapters.h"
 #include "controller/publish/list.h"
+#include "controller/registries.h"
 #include "controller/rpc/content_service.h"
 #include "controller/rpc/farm_service.h"
 #include "controller/state_lock.h"
-#include "registry/auth_file.h"
 #include "registry/curl_transport.h"
+#include "registry/limited_transport.h"
 #include "registry/retry.h"
 #include "spdlog/spdlog.h"
 
@@ -37,18 +38,6 @@ core::FarmOptions FarmOptionsOf(const Options& options) {
   return farm;
 }
 
-absl::StatusOr<v1::RegistryAccess> RegistryAccessOf(const Options& options,
-                                                    registry::ClientOptions* client) {
-  v1::RegistryAccess access;
-  client->plain_http = options.plain_http;
-  for (const std::string& host : options.plain_http) access.add_plain_http(host);
-  if (!options.registry_authfile.empty()) {
-    MA_ASSIGN_OR_RETURN(client->auth, registry::AuthFile::Read(options.registry_authfile));
-    MA_ASSIGN_OR_RETURN(*access.mutable_authfile(), ReadFile(options.registry_authfile));
-  }
-  return access;
-}
-
 }  // namespace
 
 // Members are destroyed from the last to the first: what others lean on comes first.
@@ -56,6 +45,8 @@ struct Controller::Parts {
   UniqueFd lock;
   std::unique_ptr<registry::HttpTransport> transport;
   registry::SystemWaiter waiter;
+  std::unique_ptr<Registries> registries;
+  std::unique_ptr<registry::LimitedTransport> limited;
   LoopEvents events;
   std::unique_ptr<Store> store;
   std::unique_ptr<ContentStore> content;
@@ -96,11 +87,14 @@ absl::Status Controller::Parts::Build(const Options& options) {
     transport = std::make_unique<registry::CurlTransport>("manyarch/" MANYARCH_VERSION);
   }
   publish::PublisherOptions publishing;
-  MA_ASSIGN_OR_RETURN(v1::RegistryAccess access, RegistryAccessOf(options, &publishing.client));
+  MA_ASSIGN_OR_RETURN(registries, Registries::Read(options, &waiter));
+  publishing.client = registries->client();
+  limited =
+      std::make_unique<registry::LimitedTransport>(registries->hosts(), transport.get(), &waiter);
   publisher = std::make_unique<publish::Publisher>(
-      publishing, transport.get(), &waiter,
+      publishing, limited.get(), &waiter,
       [this](core::Event event) { events.Post(std::move(event)); });
-  registry = std::make_unique<RegistryAccess>(std::move(access), publisher.get());
+  registry = std::make_unique<RegistryAccess>(registries.get(), publisher.get());
 
   MA_ASSIGN_OR_RETURN(Sealer sealer, Sealer::Open(absl::StrCat(options.state_dir, "/secrets.key")));
   secrets = std::make_unique<SecretAccess>(std::move(sealer), store.get());

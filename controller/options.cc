@@ -62,11 +62,15 @@ std::optional<int> ParseOptions(int argc, char** argv, Options* options) {
   app.add_option("--state-dir", options->state_dir,
                  "directory for the store, contexts and logs; one controller each")
       ->capture_default_str();
+  app.add_option("--registries", options->registries,
+                 "JSON file that says how each registry is spoken to: certificates, mirrors, "
+                 "limits;\nsee docs/registries.md");
   app.add_option("--plain-http", options->plain_http,
                  "HOST[:PORT] of a registry that is spoken to without TLS; repeatable");
   app.add_option("--registry-authfile", options->registry_authfile,
-                 "containers auth.json with the credentials for registries; workers get them with "
-                 "each build");
+                 "containers auth.json or docker config.json with the credentials for registries; "
+                 "workers get\nthem with each build (default: $REGISTRY_AUTH_FILE, then "
+                 "$DOCKER_CONFIG/config.json)");
   app.add_option("--heartbeat", texts.heartbeat, "how often workers report")->capture_default_str();
   app.add_option("--suspect-after", texts.suspect_after,
                  "a worker silent for this long is sent nothing new")

@@ -16,6 +16,7 @@ struct Options {
   std::string port_file;
   std::string state_dir = "/var/lib/manyarch/controller";
   std::vector<std::string> plain_http;  // host[:port] of registries spoken to without TLS.
+  std::string registries;               // File that says how each registry is spoken to.
   std::string registry_authfile;
   absl::Duration heartbeat = absl::Seconds(5);
   absl::Duration suspect_after = absl::Seconds(20);

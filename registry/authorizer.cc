@@ -9,7 +9,6 @@
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
 #include "registry/api_error.h"
-#include "registry/json.h"
 #include "registry/reference.h"
 
 namespace manyarch::registry {
@@ -17,7 +16,6 @@ namespace manyarch::registry {
 namespace {
 
 constexpr int kMaxRedirects = 5;
-constexpr size_t kMaxTokenAnswer = 64 << 10;
 
 std::vector<std::string> ScopeTexts(const Scope& scope) {
   std::vector<std::string> out;
@@ -33,9 +31,9 @@ std::string TokenKey(const Scope& scope) {
   return absl::StrCat(scope.registry, " ", absl::StrJoin(ScopeTexts(scope), " "));
 }
 
-std::string BasicHeader(const Credentials& credentials) {
-  return absl::StrCat(
-      "Basic ", absl::Base64Escape(absl::StrCat(credentials.user, ":", credentials.password)));
+Reach ReachFrom(AddressKind kind) {
+  return {kind != AddressKind::kPublic, kind == AddressKind::kLoopback,
+          kind == AddressKind::kLinkLocal};
 }
 
 bool IsRedirect(int status) {
@@ -54,44 +52,47 @@ const Challenge* Choose(const std::vector<Challenge>& challenges) {
 
 }  // namespace
 
-PlainHttpHosts::PlainHttpHosts(std::vector<std::string> hosts) : hosts_(std::move(hosts)) {
-  for (std::string& host : hosts_) host = absl::AsciiStrToLower(host);
-}
-
-bool PlainHttpHosts::Allows(absl::string_view registry) const {
-  const std::string whole = absl::AsciiStrToLower(registry);
-  const std::string host = HostWithoutPort(whole);
-  return std::any_of(hosts_.begin(), hosts_.end(), [&](const std::string& allowed) {
-    return allowed == whole || allowed == host || allowed == absl::StrCat("[", host, "]") ||
-           (allowed == whole + ":80");
-  });
-}
-
-std::string PlainHttpHosts::BaseUrl(absl::string_view registry) const {
-  return absl::StrCat(Allows(registry) ? "http://" : "https://", ApiHost(registry));
-}
-
-Authorizer::Authorizer(PlainHttpHosts plain_http, AuthFile auth, HttpTransport* transport,
+Authorizer::Authorizer(Hosts hosts, std::shared_ptr<Keychain> keychain, HttpTransport* transport,
                        Waiter* waiter)
-    : plain_http_(std::move(plain_http)),
-      auth_(std::move(auth)),
+    : hosts_(std::move(hosts)),
+      keychain_(std::move(keychain)),
       transport_(transport),
       waiter_(waiter) {}
 
 bool Authorizer::IsRegistry(const Url& url, const Scope& scope) const {
-  const auto own = ParseUrl(plain_http_.BaseUrl(scope.registry));
+  const auto own = ParseUrl(hosts_.BaseUrl(scope.registry));
   return own.ok() && own->scheme == url.scheme && own->authority == url.authority;
 }
 
-std::optional<std::string> Authorizer::Authorization(const Scope& scope) {
-  absl::MutexLock lock(&mutex_);
-  const auto demand = demands_.find(scope.registry);
-  if (demand == demands_.end()) return std::nullopt;
-  if (demand->second.scheme == "basic") {
-    const auto credentials = auth_.Find(scope.registry, scope.repository);
-    if (!credentials) return std::nullopt;
-    return BasicHeader(*credentials);
+absl::StatusOr<Response> Authorizer::Transmit(Request request, const Url& url, const Scope& scope,
+                                              const absl::Notification* stop) {
+  request.tls = hosts_.Tls(url.authority);
+  const bool own = IsRegistry(url, scope);
+  if (!own && hosts_.Find(url.authority) == nullptr) {
+    absl::MutexLock lock(&mutex_);
+    const auto kind = kinds_.find(scope.registry);
+    request.reach = ReachFrom(kind == kinds_.end() ? AddressKind::kPublic : kind->second);
   }
+  absl::StatusOr<Response> response = transport_->Send(request, stop);
+  if (own && response.ok() && !response->peer.empty()) {
+    absl::MutexLock lock(&mutex_);
+    kinds_[scope.registry] = KindOf(response->peer);
+  }
+  return response;
+}
+
+absl::StatusOr<std::optional<std::string>> Authorizer::Basic(const Scope& scope) {
+  MA_ASSIGN_OR_RETURN(const std::optional<Credentials> credentials,
+                      keychain_->Find(scope.registry, scope.repository));
+  if (!credentials) return std::nullopt;
+  return BasicHeader(*credentials);
+}
+
+absl::StatusOr<std::optional<std::string>> Authorizer::Authorization(const Scope& scope) {
+  const std::optional<Demand> demand = KnownDemand(scope);
+  if (!demand) return std::nullopt;
+  if (demand->scheme == "basic") return Basic(scope);
+  absl::MutexLock lock(&mutex_);
   const auto token = tokens_.find(TokenKey(scope));
   if (token == tokens_.end() || token->second.renew_at <= waiter_->Now()) return std::nullopt;
   return absl::StrCat("Bearer ", token->second.text);
@@ -113,32 +114,33 @@ absl::StatusOr<Response> Authorizer::Send(const Request& request, const Scope& s
 absl::StatusOr<Response> Authorizer::SendOnce(const Request& request, const Scope& scope,
                                               const absl::Notification* stop) {
   MA_ASSIGN_OR_RETURN(const Url url, ParseUrl(request.url));
-  if (url.scheme == "http" && !plain_http_.Allows(url.authority) && !IsRegistry(url, scope)) {
+  if (url.scheme == "http" && !hosts_.AllowsPlainHttp(url.authority) && !IsRegistry(url, scope)) {
     return absl::FailedPreconditionError(
         absl::StrCat("refused to go to ", url.authority,
                      " over plain http: configure it as a plain http registry if that is meant"));
   }
-  if (!IsRegistry(url, scope)) return transport_->Send(request, stop);
+  if (!IsRegistry(url, scope)) return Transmit(request, url, scope, stop);
 
   const auto with_authorization = [&](const std::optional<std::string>& value) {
     Request out = request;
     if (value) out.headers.emplace_back("Authorization", *value);
     return out;
   };
-  std::optional<std::string> shown = Authorization(scope);
+  MA_ASSIGN_OR_RETURN(std::optional<std::string> shown, Authorization(scope));
   if (!shown) {
     // Where it is known that a token will be asked for, the request need not be refused first.
     if (const std::optional<Demand> demand = KnownDemand(scope);
         demand && demand->scheme == "bearer") {
       MA_RETURN_IF_ERROR(FetchToken(*demand, scope, request, stop));
-      shown = Authorization(scope);
+      MA_ASSIGN_OR_RETURN(shown, Authorization(scope));
     }
   }
-  MA_ASSIGN_OR_RETURN(Response response, transport_->Send(with_authorization(shown), stop));
+  MA_ASSIGN_OR_RETURN(Response response, Transmit(with_authorization(shown), url, scope, stop));
   if (response.status != 401) return response;
   MA_ASSIGN_OR_RETURN(const bool again, Learn(response, request, scope, shown, stop));
   if (!again || request.source) return response;
-  return transport_->Send(with_authorization(Authorization(scope)), stop);
+  MA_ASSIGN_OR_RETURN(shown, Authorization(scope));
+  return Transmit(with_authorization(shown), url, scope, stop);
 }
 
 absl::StatusOr<Response> Authorizer::Follow(Request request, Response response, const Scope& scope,
@@ -181,11 +183,13 @@ absl::StatusOr<bool> Authorizer::Learn(const Response& refusal, const Request& r
   if (challenges.empty()) {
     // Some registries challenge at their base alone.
     Request base;
-    base.url = plain_http_.BaseUrl(scope.registry) + "/v2/";
+    base.url = hosts_.BaseUrl(scope.registry) + "/v2/";
     base.connect_timeout = request.connect_timeout;
     base.timeout = request.timeout;
+    base.deadline = request.deadline;
     if (base.url == request.url) return false;
-    MA_ASSIGN_OR_RETURN(const Response answer, transport_->Send(base, stop));
+    MA_ASSIGN_OR_RETURN(const Url base_url, ParseUrl(base.url));
+    MA_ASSIGN_OR_RETURN(const Response answer, Transmit(base, base_url, scope, stop));
     if (IsRetriableStatus(answer.status)) {
       return absl::UnavailableError(absl::StrCat("asking ", scope.registry,
                                                  " what credentials it wants: it answered ",
@@ -198,10 +202,12 @@ absl::StatusOr<bool> Authorizer::Learn(const Response& refusal, const Request& r
 
   Demand demand{challenge->scheme, "", challenge->Param("service")};
   if (demand.scheme == "basic") {
-    const auto credentials = auth_.Find(scope.registry, scope.repository);
+    // What a helper gave may have been good until now.
+    if (shown) keychain_->Distrust(scope.registry);
+    MA_ASSIGN_OR_RETURN(const std::optional<std::string> basic, Basic(scope));
     absl::MutexLock lock(&mutex_);
     demands_[scope.registry] = demand;
-    return credentials && (!shown || *shown != BasicHeader(*credentials));
+    return basic && (!shown || *shown != *basic);
   }
   MA_ASSIGN_OR_RETURN(const Url from, ParseUrl(request.url));
   const auto realm = ResolveUrl(from, challenge->Param("realm"));
@@ -210,7 +216,7 @@ absl::StatusOr<bool> Authorizer::Learn(const Response& refusal, const Request& r
         absl::StrCat(scope.registry, " asks for a token but names no usable realm for it ('",
                      absl::CHexEscape(challenge->Param("realm")), "')"));
   }
-  if (realm->scheme != "https" && !plain_http_.Allows(scope.registry)) {
+  if (realm->scheme != "https" && !hosts_.AllowsPlainHttp(scope.registry)) {
     return absl::FailedPreconditionError(
         absl::StrCat(scope.registry, " asks for a token from ", realm->authority,
                      " over plain http: credentials do not travel so"));
@@ -220,50 +226,47 @@ absl::StatusOr<bool> Authorizer::Learn(const Response& refusal, const Request& r
   return true;
 }
 
+absl::StatusOr<Response> Authorizer::AskRealm(const TokenDemand& demand,
+                                              const std::optional<Credentials>& credentials,
+                                              const Scope& scope, const Request& like,
+                                              const absl::Notification* stop) {
+  MA_ASSIGN_OR_RETURN(const Url realm, ParseUrl(demand.realm));
+  const auto send = [&](Request request) {
+    request.connect_timeout = like.connect_timeout;
+    request.timeout = like.source || like.sink ? Request().timeout : like.timeout;
+    request.deadline = like.deadline;
+    return Transmit(std::move(request), realm, scope, stop);
+  };
+  if (credentials && !credentials->identity_token.empty()) {
+    MA_ASSIGN_OR_RETURN(Response response,
+                        send(RefreshRequest(demand, credentials->identity_token)));
+    if (response.status != 404 && response.status != 405) return response;
+  }
+  return send(TokenRequest(demand, credentials));
+}
+
 absl::Status Authorizer::FetchToken(const Demand& demand, const Scope& scope, const Request& like,
                                     const absl::Notification* stop) {
-  Request request;
-  request.url = demand.realm;
-  if (!demand.service.empty()) {
-    request.url = WithParameter(std::move(request.url), "service", demand.service);
-  }
-  for (const std::string& text : ScopeTexts(scope)) {
-    request.url = WithParameter(std::move(request.url), "scope", text);
-  }
-  request.connect_timeout = like.connect_timeout;
-  request.timeout = like.timeout;
-  request.max_response_bytes = kMaxTokenAnswer;
-  const auto credentials = auth_.Find(scope.registry, scope.repository);
-  if (credentials) request.headers.emplace_back("Authorization", BasicHeader(*credentials));
-
   const std::string what = absl::StrCat("asking for a token for ", scope.registry);
-  auto response = transport_->Send(request, stop);
+  const TokenDemand wanted{demand.realm, demand.service, ScopeTexts(scope)};
+  MA_ASSIGN_OR_RETURN(std::optional<Credentials> credentials,
+                      keychain_->Find(scope.registry, scope.repository));
+  auto response = AskRealm(wanted, credentials, scope, like, stop);
+  if (response.ok() && response->status == 401 && credentials) {
+    // What a helper gave may have been good until now.
+    keychain_->Distrust(scope.registry);
+    const std::optional<Credentials> old = credentials;
+    MA_ASSIGN_OR_RETURN(credentials, keychain_->Find(scope.registry, scope.repository));
+    if (credentials != old) response = AskRealm(wanted, credentials, scope, like, stop);
+  }
   if (!response.ok()) return Annotate(response.status(), what);
   if (response->status != 200) {
     return absl::Status(CodeOf(response->status),
                         absl::StrCat(what, ": the token service answered ",
                                      DescribeAnswer(*response), "; ", Advice(scope, 401)));
   }
-  const auto body = ParseObject(response->body, "the token service's answer");
-  // The parser's words would quote the token.
-  std::string text;
-  absl::Duration lifetime = absl::Seconds(60);
-  if (body.ok()) {
-    for (const char* key : {"token", "access_token"}) {
-      const auto member = body->find(key);
-      if (text.empty() && member != body->end() && member->is_string()) {
-        text = member->get<std::string>();
-      }
-    }
-    const auto seconds = body->find("expires_in");
-    if (seconds != body->end() && seconds->is_number_unsigned()) {
-      lifetime = absl::Seconds(std::min<uint64_t>(seconds->get<uint64_t>(), 24 * 3600));
-    }
-  }
-  const bool printable = std::all_of(text.begin(), text.end(), [](char c) {
-    return absl::ascii_isgraph(static_cast<unsigned char>(c));
-  });
-  if (text.empty() || !printable) {
+  std::optional<IssuedToken> token = ParseToken(response->body);
+  if (!token) {
     // Somebody else's page, a part of an answer: worth another try.
     return absl::UnavailableError(
         absl::StrCat(what, ": the token service's answer holds no usable token"));
@@ -271,13 +274,13 @@ absl::Status Authorizer::FetchToken(const Demand& demand, const Scope& scope, co
   absl::MutexLock lock(&mutex_);
   demands_[scope.registry] = demand;
   // Early, but never so early that a fresh one is not used at all.
-  tokens_[TokenKey(scope)] = {std::move(text),
-                              waiter_->Now() + std::max(lifetime * 0.75, absl::Seconds(5))};
+  tokens_[TokenKey(scope)] = {std::move(token->text),
+                              waiter_->Now() + std::max(token->lifetime * 0.75, absl::Seconds(5))};
   return absl::OkStatus();
 }
 
 std::string Authorizer::Advice(const Scope& scope, int http_status) const {
-  const auto credentials = auth_.Find(scope.registry, scope.repository);
+  const auto credentials = keychain_->Known(scope.registry, scope.repository);
   const std::string user =
       credentials ? absl::StrCat("'", absl::CHexEscape(credentials->user), "'") : "nobody";
   if (http_status == 403) {
@@ -287,9 +290,6 @@ std::string Authorizer::Advice(const Scope& scope, int http_status) const {
   if (credentials) {
     return absl::StrCat("check user name and password of ", user, " for ", scope.registry,
                         " in the registry auth file");
-  }
-  if (const std::string unsupported = auth_.Unsupported(scope.registry); !unsupported.empty()) {
-    return absl::StrCat(unsupported, ": add an entry with user name and password");
   }
   return absl::StrCat("no credentials for ", scope.registry,
                       " are configured: add an entry for it to the registry auth file");

@@ -12,6 +12,9 @@ namespace manyarch::registry {
 
 namespace {
 
+// For seeing, when time is up, whether a manifest has landed.
+constexpr absl::Duration kLastLook = absl::Seconds(5);
+
 // How often bytes may come that are not the ones asked for: what is between us and the registry may
 // have spoilt them, but what is broken in the registry stays so.
 constexpr int kSpoiltAnswers = 4;
@@ -48,7 +51,10 @@ RegistryClient::RegistryClient(ClientOptions options, HttpTransport* transport, 
     : options_(std::move(options)),
       waiter_(waiter),
       stop_(stop),
-      authorizer_(PlainHttpHosts(options_.plain_http), options_.auth, transport, waiter) {}
+      authorizer_(options_.hosts,
+                  options_.keychain != nullptr ? options_.keychain
+                                               : std::make_shared<Keychain>(options_.auth, waiter),
+                  transport, waiter) {}
 
 Request RegistryClient::MakeRequest(const std::string& method, std::string url) const {
   Request request;
@@ -61,8 +67,8 @@ Request RegistryClient::MakeRequest(const std::string& method, std::string url) 
 
 std::string RegistryClient::Url(const Reference& reference, absl::string_view kind,
                                 absl::string_view name) const {
-  return absl::StrCat(authorizer_.plain_http().BaseUrl(reference.registry), "/v2/",
-                      reference.repository, "/", kind, "/", name);
+  return absl::StrCat(authorizer_.hosts().BaseUrl(reference.registry), "/v2/", reference.repository,
+                      "/", kind, "/", name);
 }
 
 Retrier RegistryClient::MakeRetrier(const CallOptions& call) const {
@@ -97,6 +103,7 @@ absl::StatusOr<Response> RegistryClient::Exchange(const std::string& what, Reque
                                                   const Scope& scope, Retrier& retrier) {
   while (true) {
     request.timeout = retrier.Timeout(options_.request_timeout);
+    request.deadline = retrier.Deadline();
     absl::StatusOr<Response> response = authorizer_.Send(request, scope, stop_);
     absl::Status last;
     std::optional<absl::Duration> retry_after;
@@ -120,7 +127,7 @@ absl::Status RegistryClient::Ping(const std::string& registry, const CallOptions
   Retrier retrier = MakeRetrier(call);
   MA_ASSIGN_OR_RETURN(
       const Response response,
-      Exchange(what, MakeRequest("GET", authorizer_.plain_http().BaseUrl(registry) + "/v2/"), scope,
+      Exchange(what, MakeRequest("GET", authorizer_.hosts().BaseUrl(registry) + "/v2/"), scope,
                retrier));
   if (IsSuccess(response)) return absl::OkStatus();
   absl::Status refusal = Refusal(what, response, scope);
@@ -195,6 +202,7 @@ absl::Status RegistryClient::PutManifest(const Reference& reference, const std::
     put.headers.emplace_back("Content-Type", media_type);
     put.body = bytes;
     put.timeout = retrier.Timeout(options_.request_timeout);
+    put.deadline = retrier.Deadline();
     absl::StatusOr<Response> response = authorizer_.Send(put, scope, stop_);
     absl::Status last = response.status();
     std::optional<absl::Duration> retry_after;
@@ -216,18 +224,22 @@ absl::Status RegistryClient::PutManifest(const Reference& reference, const std::
     } else if (!absl::IsUnavailable(last)) {
       return Annotate(last, what);
     }
+    // It may have landed all the same: this is looked at before every other try, and at the end.
     const absl::Status pause = retrier.Pause(retry_after);
+    if (!absl::IsCancelled(pause) && Shows(url, digest, scope, retrier)) return absl::OkStatus();
     if (!pause.ok()) return GiveUp(what, last, pause, retrier);
-    // It may have landed all the same.
-    Request head = MakeRequest("HEAD", url);
-    head.headers.emplace_back("Accept", AcceptAll());
-    head.timeout = retrier.Timeout(options_.request_timeout);
-    const absl::StatusOr<Response> seen = authorizer_.Send(head, scope, stop_);
-    if (seen.ok() && seen->status == 200 &&
-        seen->Header("docker-content-digest") == digest.ToString()) {
-      return absl::OkStatus();
-    }
   }
+}
+
+bool RegistryClient::Shows(const std::string& url, const Digest& digest, const Scope& scope,
+                           const Retrier& retrier) {
+  Request head = MakeRequest("HEAD", url);
+  head.headers.emplace_back("Accept", AcceptAll());
+  head.timeout = retrier.Timeout(options_.request_timeout);
+  head.deadline = std::max(retrier.Deadline(), waiter_->Now() + kLastLook);
+  const absl::StatusOr<Response> seen = authorizer_.Send(head, scope, stop_);
+  return seen.ok() && seen->status == 200 &&
+         seen->Header("docker-content-digest") == digest.ToString();
 }
 
 absl::StatusOr<std::string> RegistryClient::GetBlob(const Reference& repository,

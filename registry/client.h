@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,7 +14,9 @@
 #include "common/base/backoff.h"
 #include "registry/auth_file.h"
 #include "registry/authorizer.h"
+#include "registry/hosts.h"
 #include "registry/http.h"
+#include "registry/keychain.h"
 #include "registry/manifest.h"
 #include "registry/reference.h"
 #include "registry/retry.h"
@@ -21,8 +24,10 @@
 namespace manyarch::registry {
 
 struct ClientOptions {
-  std::vector<std::string> plain_http;  // "host" or "host:port": spoken to without TLS.
+  Hosts hosts;
   AuthFile auth;
+  // Shared with others who ask the same helpers; null: one of its own, over `auth`.
+  std::shared_ptr<Keychain> keychain = nullptr;
   Backoff backoff{absl::Milliseconds(200), absl::Seconds(20), 2.0};
   RetryBudget budget{absl::Minutes(3)};  // Per operation.
   absl::Duration connect_timeout = absl::Seconds(10);
@@ -116,6 +121,9 @@ class RegistryClient {
   void GiveUpUpload(const Reference& repository, const std::string& url, const Retrier& retrier);
   // The address that an answer gives for the next request of an upload.
   absl::StatusOr<std::string> NextUrl(const std::string& url, const Response& response) const;
+  // Whether a HEAD of a manifest's URL, sent once, shows that digest.
+  bool Shows(const std::string& url, const Digest& digest, const Scope& scope,
+             const Retrier& retrier);
   // The error for an answer that was not hoped for.
   absl::Status Refusal(const std::string& what, const Response& response, const Scope& scope) const;
   absl::Status GiveUp(const std::string& what, const absl::Status& last, const absl::Status& why,

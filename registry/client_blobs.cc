@@ -95,6 +95,7 @@ absl::Status RegistryClient::PutBlob(const Reference& repository, const std::str
     put.headers.emplace_back("Content-Type", "application/octet-stream");
     put.body = bytes;
     put.timeout = retrier.Timeout(options_.request_timeout);
+    put.deadline = retrier.Deadline();
     const absl::StatusOr<Response> response = authorizer_.Send(put, scope, stop_);
     absl::Status last = response.status();
     std::optional<absl::Duration> retry_after;

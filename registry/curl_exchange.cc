@@ -22,7 +22,8 @@ namespace manyarch::registry {
 namespace {
 
 constexpr size_t kMaxHeaderBytes = 256 << 10;
-constexpr size_t kMaxErrorBody = 64 << 10;  // Of a streamed exchange that ends in an error.
+constexpr size_t kMaxErrorBody = 64 << 10;   // That is kept.
+constexpr size_t kMostErrorBytes = 4 << 20;  // That are read at all.
 
 bool HasControlCharacter(absl::string_view text) {
   return std::any_of(text.begin(), text.end(),
@@ -78,12 +79,16 @@ size_t CurlExchange::OnBody(char* data, size_t size, size_t count, void* self) {
     exchange->Moved();
     return exchange->callback_error_.ok() ? piece.size() : 0;
   }
-  const size_t most = exchange->streams() ? kMaxErrorBody : exchange->request_.max_response_bytes;
-  if (response.body.size() + piece.size() > most) {
+  // Of what explains an error the beginning is enough.
+  const bool fine = status / 100 == 2;
+  const size_t most = fine ? exchange->request_.max_response_bytes : kMaxErrorBody;
+  exchange->body_bytes_ += piece.size();
+  if (exchange->body_bytes_ > (fine ? most : kMostErrorBytes)) {
     exchange->too_large_ = true;
     return 0;
   }
-  response.body.append(piece.data(), piece.size());
+  const absl::string_view kept = piece.substr(0, most - response.body.size());
+  response.body.append(kept.data(), kept.size());
   return piece.size();
 }
 

@@ -52,6 +52,7 @@ class CurlExchange {
   curl_slist* headers_ = nullptr;
   char detail_[CURL_ERROR_SIZE] = "";
   size_t header_bytes_ = 0;
+  size_t body_bytes_ = 0;
   bool too_large_ = false;
   bool stalled_ = false;
   absl::Status callback_error_;  // What the source or the sink said.

@@ -1,6 +1,7 @@
 // Trying again: what is worth it, how long to pause, when to give up. Time comes in through a port.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -51,6 +52,8 @@ class Retrier {
 
   // "after 4 tries in 2m59s"
   std::string Effort() const;
+  // When the operation ends, with or without success.
+  absl::Time Deadline() const { return std::min(deadline_, start_ + budget_.budget); }
   // What is left for one exchange of at most `wanted`.
   absl::Duration Timeout(absl::Duration wanted) const;
 

@@ -51,7 +51,7 @@ absl::StatusOr<std::unique_ptr<RegistryAccess>> RegistryAccess::Open(
   std::unique_ptr<RegistryAccess> access(new RegistryAccess());
   registry::ClientOptions options;
   options.budget = RetryBudget{patience};
-  options.plain_http = flags.plain_http;
+  options.hosts = registry::Hosts::PlainHttp(flags.plain_http);
   access->auth_path_ = FindAuthFile(flags);
   if (!access->auth_path_.empty()) {
     MA_ASSIGN_OR_RETURN(access->auth_, registry::AuthFile::Read(access->auth_path_));
@@ -59,9 +59,9 @@ absl::StatusOr<std::unique_ptr<RegistryAccess>> RegistryAccess::Open(
   }
   for (const registry::Reference& reference : references) {
     if (!registry::IsLoopback(reference.registry)) continue;
-    if (registry::PlainHttpHosts(options.plain_http).Allows(reference.registry)) continue;
+    if (options.hosts.AllowsPlainHttp(reference.registry)) continue;
     if (SpeaksPlainHttp(access->transport_, reference.registry)) {
-      options.plain_http.push_back(reference.registry);
+      options.hosts.AllowPlainHttp(reference.registry);
     }
   }
   access->client_ = std::make_unique<registry::RegistryClient>(
@@ -72,7 +72,11 @@ absl::StatusOr<std::unique_ptr<RegistryAccess>> RegistryAccess::Open(
 std::string RegistryAccess::CredentialsOf(const registry::Reference& reference) const {
   if (auth_path_.empty()) return "nowhere: there is no auth file, so requests are anonymous";
   if (auth_.Find(reference.registry, reference.repository)) return auth_path_;
-  if (std::string why = auth_.Unsupported(reference.registry); !why.empty()) return why;
+  for (const auto& source : auth_.SourcesFor(reference.registry, reference.repository)) {
+    if (source.helper.empty()) continue;
+    return absl::StrCat("the credential helper '", source.helper, "', which ", auth_path_,
+                        " names");
+  }
   return absl::StrCat("nowhere: ", auth_path_, " has none for ", reference.registry,
                       ", so requests are anonymous");
 }

@@ -45,7 +45,8 @@ void Publisher::Post(int64_t era, core::Event event) {
 }
 
 void Publisher::CarryOut(core::CheckImage effect) {
-  strands_.Add("", [this, era = Era(), effect = std::move(effect)] {
+  const std::string host = effect.image.repository.substr(0, effect.image.repository.find('/'));
+  const auto check = [this, era = Era(), effect = std::move(effect)] {
     if (!IsCurrent(era)) return;
     auto verified = images_.Verify(effect.image, effect.platform);
     if (absl::IsCancelled(verified.status())) return;
@@ -59,7 +60,8 @@ void Publisher::CarryOut(core::CheckImage effect) {
       checked.failure = FailureOf(verified.status());
     }
     Post(era, std::move(checked));
-  });
+  };
+  strands_.Add("", check, host);
 }
 
 void Publisher::CarryOut(core::WriteAnchor effect) {

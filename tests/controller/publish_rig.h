@@ -90,7 +90,7 @@ class PublishRig : public ::testing::Test {
 
   static registry::ClientOptions ClientOptions() {
     registry::ClientOptions options;
-    options.plain_http = {"127.0.0.1"};
+    options.hosts = registry::Hosts::PlainHttp({"127.0.0.1"});
     options.budget = {absl::Seconds(2)};
     options.backoff.initial = absl::Milliseconds(10);
     return options;

@@ -51,6 +51,32 @@ TEST(Strands, OneBlockedKeyHoldsUpNobodyElse) {
   release.Notify();
 }
 
+TEST(Strands, ASlowGroupLeavesHalfOfTheThreadsToOthers) {
+  absl::Notification release;
+  absl::BlockingCounter slow(2);
+  absl::BlockingCounter others(20);
+  std::atomic<int> begun{0};
+  Strands strands(4);
+  for (int i = 0; i < 8; ++i) {
+    const auto task = [&] {
+      if (++begun <= 2) slow.DecrementCount();
+      release.WaitForNotification();
+    };
+    if (i % 2 == 0) {
+      strands.Add("slow:5000/app" + std::to_string(i), task);
+    } else {
+      strands.Add("", task, "slow:5000");
+    }
+  }
+  slow.Wait();
+  for (int i = 0; i < 20; ++i)
+    strands.Add(
+        "", [&] { others.DecrementCount(); }, "fast");
+  others.Wait();
+  EXPECT_EQ(begun, 2);
+  release.Notify();
+}
+
 TEST(Strands, StopWaitsForWhatHasBegunAndTakesNothingNew) {
   absl::Notification begun;
   absl::Notification release;

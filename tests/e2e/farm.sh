@@ -128,26 +128,32 @@ free_port() {
   done
 }
 
-start_registry() {  # [HTPASSWD_FILE]
+registry_flags=()  # How the controller is told about the registry.
+
+start_registry() {  # [HTPASSWD_FILE [TLS]]: TLS is the inside of docker-registry's tls settings
+  local tls=
   registry=127.0.0.1:$(free_port)
+  if [ $# -ge 2 ]; then tls=", tls: {$2}"; fi
   cat >"$work/registry.yml" <<END
 version: 0.1
 log: {level: error, accesslog: {disabled: true}}
 storage: {filesystem: {rootdirectory: $work/registry}, delete: {enabled: true}}
-http: {addr: "$registry"}
+http: {addr: "$registry"$tls}
 END
-  if [ $# = 1 ]; then
+  if [ $# -ge 1 ]; then
     echo "auth: {htpasswd: {realm: test, path: $1}}" >>"$work/registry.yml"
   fi
   start registry docker-registry serve "$work/registry.yml"
+  # It answers http where it speaks TLS, too: that it wants TLS.
   wait_for 10 "the registry" curl -s -o "$work/ping" "http://$registry/v2/"
+  registry_flags=(--plain-http "$registry")
 }
 
 start_controller() {  # FLAGS...; again after a crash: same port, same state
   local listen=${controller_address:-127.0.0.1:0}
   rm -f "$work/controller.port"
   start controller "$bin/manyarch-controller" --listen "$listen" --state-dir "$work/controller" \
-    --port-file "$work/controller.port" --plain-http "$registry" "$@"
+    --port-file "$work/controller.port" "${registry_flags[@]}" "$@"
   wait_for 20 "the controller to listen" test -s "$work/controller.port"
   controller_address=127.0.0.1:$(cat "$work/controller.port")
   export MANYARCH_CONTROLLER=$controller_address

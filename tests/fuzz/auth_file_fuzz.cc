@@ -23,9 +23,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const char* registry : {"docker.io", "quay.io", "localhost:5000", "[::1]:5000", ""}) {
     for (const char* repository : {"library/alpine", "team/app", "team/app/part", "", "/"}) {
       const auto credentials = file->Find(registry, repository);
-      if (credentials) FUZZ_CHECK(!credentials->user.empty() || !credentials->password.empty());
+      if (credentials) FUZZ_CHECK(!credentials->user.empty() || !credentials->secret().empty());
+      for (const registry::CredentialSource& source : file->SourcesFor(registry, repository)) {
+        FUZZ_CHECK(source.credentials.has_value() == source.helper.empty());
+      }
     }
-    CheckSentence(absl::UnknownError("x" + file->Unsupported(registry)));
   }
+  // What is handed on can be read.
+  FUZZ_CHECK(registry::AuthFile::Parse(registry::WriteAuthFile(file->Entries())).ok());
   return 0;
 }

@@ -108,7 +108,7 @@ class RegistriesTest : public PublishTest, public ::testing::WithParamInterface<
 TEST_P(RegistriesTest, APublishedJobHasItsListUnderEveryTag) {
   registry::SystemWaiter waiter;
   registry::ClientOptions client_options;
-  client_options.plain_http = {host_};
+  client_options.hosts = registry::Hosts::PlainHttp({host_});
   if (!options_.registry_authfile.empty()) {
     client_options.auth = *registry::AuthFile::Read(options_.registry_authfile);
   }

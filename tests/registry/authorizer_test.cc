@@ -33,7 +33,8 @@ Response Redirect(const std::string& to) { return {307, {{"location", to}}, ""};
 
 struct Rig {
   explicit Rig(AuthFile auth = Me(), std::vector<std::string> plain = {})
-      : authorizer(PlainHttpHosts(std::move(plain)), std::move(auth), &transport, &waiter) {}
+      : authorizer(Hosts::PlainHttp(plain), std::make_shared<Keychain>(std::move(auth), &waiter),
+                   &transport, &waiter) {}
 
   absl::StatusOr<Response> Send(const std::string& url = kUrl, const std::string& method = "GET") {
     Request request;
@@ -210,17 +211,64 @@ TEST(Authorizer, GoesToNoPlainHttpHostThatIsNotConfigured) {
   EXPECT_TRUE(rig.transport.requests.empty());
 }
 
-TEST(PlainHttpHosts, MatchHostsOnEveryPortOrOnOne) {
-  const PlainHttpHosts hosts({"localhost", "127.0.0.1:5000", "[::1]"});
-  EXPECT_TRUE(hosts.Allows("localhost:5000"));
-  EXPECT_TRUE(hosts.Allows("LOCALHOST"));
-  EXPECT_TRUE(hosts.Allows("127.0.0.1:5000"));
-  EXPECT_TRUE(hosts.Allows("[::1]:5000"));
-  EXPECT_FALSE(hosts.Allows("127.0.0.1"));
-  EXPECT_FALSE(hosts.Allows("127.0.0.1:5001"));
-  EXPECT_FALSE(hosts.Allows("localhost.example"));
-  EXPECT_EQ(hosts.BaseUrl("127.0.0.1:5000"), "http://127.0.0.1:5000");
-  EXPECT_EQ(hosts.BaseUrl("docker.io"), "https://registry-1.docker.io");
+constexpr char kBearer[] = R"(Bearer realm="https://auth.example/token",service="svc")";
+
+AuthFile WithIdentityToken() {
+  return *AuthFile::Parse(absl::StrCat(R"({"auths":{"reg.example":{"auth":")",
+                                       absl::Base64Escape("me:"), R"(","identitytoken":"i/t"}}})"));
+}
+
+TEST(Authorizer, PostsAnIdentityToken) {
+  Rig rig(WithIdentityToken());
+  rig.transport.Then(Demand(kBearer));
+  rig.transport.Then({200, {}, R"({"access_token":"t1"})"});
+  rig.transport.Then(Ok());
+  ASSERT_TRUE(rig.Send().ok());
+  const Request& post = rig.transport.requests[1];
+  EXPECT_EQ(post.method + " " + post.url, "POST https://auth.example/token");
+  EXPECT_EQ(post.body,
+            "grant_type=refresh_token&client_id=manyarch&service=svc&scope=repository%3Ateam%2F"
+            "app%3Apull%2Cpush&refresh_token=i%2Ft");
+  EXPECT_EQ(rig.Shown(1), "");
+  EXPECT_EQ(rig.Shown(2), "Bearer t1");
+}
+
+TEST(Authorizer, GetsWhereTheRealmKnowsNoPost) {
+  Rig rig(WithIdentityToken());
+  rig.transport.Then(Demand(kBearer));
+  rig.transport.Then({404, {}, ""});
+  rig.transport.Then({200, {}, R"({"token":"t1"})"});
+  rig.transport.Then(Ok());
+  ASSERT_TRUE(rig.Send().ok());
+  EXPECT_EQ(rig.transport.requests[2].method, "GET");
+  EXPECT_EQ(rig.Shown(2), "Basic " + absl::Base64Escape("me:i/t"));
+}
+
+TEST(Authorizer, AsksAHelperAgainWhenWhatItGaveIsRefused) {
+  ScriptedTransport transport;
+  FakeWaiter waiter;
+  int asked = 0;
+  const auto run = [&](const std::string&, const std::string&, const std::string&) {
+    return absl::StatusOr<std::string>(
+        absl::StrCat(R"({"Username":"me","Secret":"s)", ++asked, R"("})"));
+  };
+  Authorizer authorizer(
+      {}, std::make_shared<Keychain>(*AuthFile::Parse(R"({"credsStore":"x"})"), &waiter, run),
+      &transport, &waiter);
+  Request request;
+  request.url = kUrl;
+  const auto shown = [&](size_t i) {
+    return ScriptedTransport::HeaderOf(transport.requests.at(i), "Authorization");
+  };
+  transport.Then(Demand("Basic realm=x"));
+  transport.Then(Ok());
+  ASSERT_TRUE(authorizer.Send(request, kPush, nullptr).ok());
+  EXPECT_EQ(shown(1), "Basic " + absl::Base64Escape("me:s1"));
+  transport.Then(Demand("Basic realm=x"));
+  transport.Then(Ok());
+  EXPECT_EQ(authorizer.Send(request, kPush, nullptr)->status, 200);
+  EXPECT_EQ(shown(2), "Basic " + absl::Base64Escape("me:s1"));
+  EXPECT_EQ(shown(3), "Basic " + absl::Base64Escape("me:s2"));
 }
 
 }  // namespace

@@ -80,6 +80,19 @@ TEST(RegistryClient, LooksBeforeItRepeatsAPut) {
   EXPECT_THAT(rig.transport.Lines(), ElementsAre("PUT " + kTagUrl, "HEAD " + kTagUrl));
 }
 
+TEST(RegistryClient, LooksOnceMoreWhenTheBudgetIsSpent) {
+  for (const bool landed : {true, false}) {
+    Rig rig;
+    rig.transport.ThenFail(absl::UnavailableError("timed out"));
+    const absl::Time soon = rig.waiter.now + absl::Milliseconds(1);
+    rig.transport.Then(landed ? HeadOf(kBytes) : Status(404));
+    const absl::Status status =
+        rig.client.PutManifest(App(), kBytes, std::string(kDockerManifest), {soon});
+    EXPECT_EQ(status.ok(), landed) << status;
+    EXPECT_THAT(rig.transport.Lines(), ElementsAre("PUT " + kTagUrl, "HEAD " + kTagUrl));
+  }
+}
+
 TEST(RegistryClient, RepeatsAPutThatDidNotLandWithItsBody) {
   Rig rig;
   rig.transport.Then(Status(500));

@@ -44,7 +44,7 @@ class ClientTest : public ::testing::Test {
 
   RegistryClient Client(const std::string& host, const std::string& password = "") {
     ClientOptions options;
-    options.plain_http = {host};
+    options.hosts = Hosts::PlainHttp({host});
     options.budget = {absl::Seconds(1)};
     if (!password.empty()) {
       options.auth =

@@ -30,7 +30,7 @@ class CopyTest : public ::testing::Test {
   }
   static ClientOptions Options() {
     ClientOptions options;
-    options.plain_http = {"127.0.0.1"};
+    options.hosts = Hosts::PlainHttp({"127.0.0.1"});
     options.budget = {absl::Seconds(5)};
     return options;
   }

@@ -64,7 +64,7 @@ class PreflightTest : public ::testing::Test {
   }
   static ClientOptions Options() {
     ClientOptions options;
-    options.plain_http = {"127.0.0.1"};
+    options.hosts = Hosts::PlainHttp({"127.0.0.1"});
     options.budget = {absl::Seconds(1)};
     options.backoff.initial = absl::Milliseconds(10);
     return options;

@@ -96,6 +96,13 @@ absl::Status DockerRegistry::WriteConfig() {
          << "storage:\n  filesystem:\n    rootdirectory: " << directory_ << "/data\n"
          << "  delete:\n    enabled: " << (options_.allow_delete ? "true" : "false") << "\n"
          << "http:\n  addr: " << host() << "\n";
+  if (options_.tls != nullptr) {
+    config << "  tls:\n    certificate: " << options_.tls->server_cert()
+           << "\n    key: " << options_.tls->server_key() << "\n";
+    if (options_.wants_client_certificate) {
+      config << "    clientcas:\n      - " << options_.tls->ca() << "\n";
+    }
+  }
   if (!options_.token_realm.empty()) {
     config << "auth:\n  token:\n    realm: " << options_.token_realm
            << "\n    service: " << options_.token_service

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "tests/support/test_certificates.h"
 
 namespace manyarch::testing {
 
@@ -20,6 +21,8 @@ struct DockerRegistryOptions {
   std::string token_service = {};
   std::string token_issuer = {};
   std::string token_certificate_pem = {};  // Of whoever signs them.
+  const TestCertificates* tls = nullptr;   // Null: plain http. Else it must outlive the registry.
+  bool wants_client_certificate = false;   // Of the same authority.
 };
 
 // Running from Start to the destructor, which kills it and deletes what it stored. It dies with the

@@ -1,7 +1,6 @@
 #include "worker/build/argv.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "common/base/ids.h"
 #include "common/base/platform.h"
 
@@ -170,15 +169,6 @@ std::vector<std::string> BuildahEnvironment(const WorkPaths& work,
     }
   }
   return env;
-}
-
-std::string RegistriesConf(const std::vector<std::string>& plain_http) {
-  std::string text = "unqualified-search-registries = [\"docker.io\"]\n";
-  for (const std::string& host : plain_http) {
-    const std::string quoted = absl::StrReplaceAll(host, {{"\\", "\\\\"}, {"\"", "\\\""}});
-    absl::StrAppend(&text, "\n[[registry]]\nlocation = \"", quoted, "\"\ninsecure = true\n");
-  }
-  return text;
 }
 
 }  // namespace manyarch::worker

@@ -37,6 +37,8 @@ struct WorkPaths {
   std::string runtime() const { return dir + "/runtime"; }  // State of the OCI runtime.
   std::string authfile() const { return dir + "/auth.json"; }
   std::string registries_conf() const { return dir + "/registries.conf"; }
+  // Where buildah, whose HOME is `dir`, looks for what each registry's host needs of TLS.
+  std::string certificates() const { return dir + "/.config/containers/certs.d"; }
   std::string iidfile() const { return dir + "/image-id"; }
   std::string digestfile() const { return dir + "/digest"; }
   std::string secrets() const { return dir + "/secrets"; }
@@ -89,9 +91,5 @@ std::vector<std::string> PruneArgv(const BuildahInfo& buildah, const StorePaths&
 // about proxies and certificates.
 std::vector<std::string> BuildahEnvironment(const WorkPaths& work,
                                             const std::map<std::string, std::string>& own);
-
-// A registries.conf: docker.io where an image names no registry, and plain http for these hosts
-// only.
-std::string RegistriesConf(const std::vector<std::string>& plain_http);
 
 }  // namespace manyarch::worker

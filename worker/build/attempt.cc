@@ -23,6 +23,7 @@
 #include "worker/build/build_options.h"
 #include "worker/build/containerfile.h"
 #include "worker/build/failure_table.h"
+#include "worker/build/registry_files.h"
 #include "worker/build/secret_files.h"
 #include "worker/build/stored_image.h"
 
@@ -108,7 +109,6 @@ bool Attempt::Fail(const absl::Status& status) {
 }
 
 bool Attempt::Prepare() {
-  const v1::RegistryAccess& registry = offer_.registry();
   const absl::Status status = [&]() -> absl::Status {
     MA_RETURN_IF_ERROR(CheckBuildOptions(offer_, tools_.buildah));
     MA_RETURN_IF_ERROR(MakeDirs(work_.dir, 0700));
@@ -117,12 +117,7 @@ bool Attempt::Prepare() {
       MA_RETURN_IF_ERROR(MakeDirs(dir, 0700));
     }
     MA_RETURN_IF_ERROR(WriteSecretFiles(offer_, work_));
-    // An empty one too: else buildah would use what the worker's user has.
-    MA_RETURN_IF_ERROR(WriteFileAtomic(
-        work_.authfile(), registry.authfile().empty() ? "{}" : registry.authfile(), 0600));
-    return WriteFileAtomic(
-        work_.registries_conf(),
-        RegistriesConf({registry.plain_http().begin(), registry.plain_http().end()}), 0600);
+    return WriteRegistryFiles(offer_.registry(), work_);
   }();
   return status.ok() || Fail(Annotate(status, "preparing the build"));
 }

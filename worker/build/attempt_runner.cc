@@ -23,6 +23,7 @@
 #include "common/os/files.h"
 #include "worker/build/attempt.h"
 #include "worker/build/image_store.h"
+#include "worker/build/registry_files.h"
 #include "worker/build/secret_files.h"
 
 namespace manyarch::worker {
@@ -193,7 +194,7 @@ class Runner : public AttemptRunner {
   static absl::Status PrepareCleaning(const WorkPaths& work) {
     MA_RETURN_IF_ERROR(RemoveTree(work.dir));
     MA_RETURN_IF_ERROR(MakeDirs(work.tmp()));
-    return WriteFileAtomic(work.registries_conf(), RegistriesConf({}), 0600);
+    return WriteFileAtomic(work.registries_conf(), RegistriesConf(v1::RegistryAccess()), 0600);
   }
 
   // One for each slot and platform; see StorePaths.

@@ -98,7 +98,7 @@ absl::StatusOr<absl::Duration> PublishByController(const std::string& host,
   registry::CurlTransport transport("manyarch-bench");
   registry::SystemWaiter waiter;
   publish::PublisherOptions options;
-  options.client.plain_http = {host};
+  options.client.hosts = registry::Hosts::PlainHttp({host});
   publish::Publisher publisher(options, &transport, &waiter, [&](core::Event event) {
     absl::MutexLock lock(&mutex);
     events.push_back(std::move(event));

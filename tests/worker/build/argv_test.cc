@@ -209,13 +209,5 @@ TEST(BuildahEnvironment, HasNoneOfTheWorkersOwnButPathProxiesAndCertificates) {
                           "https_proxy=http://p:1", "SSL_CERT_DIR=/certs"));
 }
 
-TEST(RegistriesConf, AllowsPlainHttpForTheHostsGivenOnly) {
-  EXPECT_EQ(RegistriesConf({}), "unqualified-search-registries = [\"docker.io\"]\n");
-  EXPECT_EQ(RegistriesConf({"127.0.0.1:5000", "a\"b"}),
-            "unqualified-search-registries = [\"docker.io\"]\n"
-            "\n[[registry]]\nlocation = \"127.0.0.1:5000\"\ninsecure = true\n"
-            "\n[[registry]]\nlocation = \"a\\\"b\"\ninsecure = true\n");
-}
-
 }  // namespace
 }  // namespace manyarch::worker
