@@ -10,6 +10,7 @@
 
 #include "absl/container/btree_set.h"
 #include "absl/status/status.h"
+#include "controller/core/estimates.h"
 #include "controller/core/events.h"
 #include "controller/core/types.h"
 
@@ -122,6 +123,7 @@ struct Effects {
   absl::btree_set<std::string> workers;        // Changed; to be made durable.
   absl::btree_set<std::string> workers_shown;  // Changed in ways that are seen but not kept.
   absl::btree_set<std::string> tags;  // "repository:tag" whose owner changed; to be made durable.
+  absl::btree_set<BuildKind> estimates;  // Changed or forgotten; durable with the jobs.
 
   bool NeedsCommit() const { return !jobs.empty() || !workers.empty() || !tags.empty(); }
 };

@@ -42,6 +42,7 @@ void Farm::WinBuild(const Place& place, const ImageChecked& event) {
   attempt.state = AttemptSucceeded{event.image};
   attempt.finished_at = now_.wall;
   NoteSuccess(attempt.worker);
+  Learn(place);
   Build& build = place.build_ref();
   build.warnings.insert(build.warnings.end(), warnings.begin(), warnings.end());
   Dequeue(job, place.build);

@@ -1,6 +1,7 @@
 // Drives a farm by hand and tells its effects as short lines, so that tests read like stories.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -114,6 +115,9 @@ class FarmRig {
   Lines Do(const Event& event) {
     Effects effects;
     farm_->Step(event, Clock(), effects);
+    for (const BuildKind& kind : effects.estimates) {
+      if (const History* history = farm_->estimates().Find(kind)) estimates_[kind] = *history;
+    }
     touched_.assign(effects.jobs.begin(), effects.jobs.end());
     return last_ = Tell(effects);
   }
@@ -140,6 +144,7 @@ class FarmRig {
       state.last_generation = std::max(state.last_generation, job.generation);
     }
     for (const auto& [id, worker] : farm_->workers()) state.workers.push_back(worker);
+    state.estimates.assign(estimates_.begin(), estimates_.end());
     for (const std::string tag : {"reg/app:v1", "reg/app:v2"}) {
       if (const TagOwner* owner = farm_->FindTag(tag)) state.tags[tag] = *owner;
     }
@@ -221,6 +226,7 @@ class FarmRig {
   absl::Time now_ = absl::UnixEpoch() + absl::Hours(100);
   absl::Duration skew_;
   std::unique_ptr<Farm> farm_;
+  std::map<BuildKind, History> estimates_;  // As committed.
   Lines last_;
   Lines touched_;
 };
