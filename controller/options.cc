@@ -15,6 +15,7 @@ struct Texts {
   std::string heartbeat = "5s";
   std::string suspect_after = "20s";
   std::string lost_after = "60s";
+  std::string max_overtake = "30m";
   std::string min_free = "5%,1GiB";
 };
 
@@ -32,6 +33,8 @@ absl::Status Interpret(const Texts& texts, Options* options) {
   MA_ASSIGN_OR_RETURN(options->suspect_after,
                       ParseDurationFlag("--suspect-after", texts.suspect_after));
   MA_ASSIGN_OR_RETURN(options->lost_after, ParseDurationFlag("--lost-after", texts.lost_after));
+  MA_ASSIGN_OR_RETURN(options->max_overtake,
+                      ParseDurationFlag("--max-overtake", texts.max_overtake));
   MA_ASSIGN_OR_RETURN(options->min_free, ParseMinFreeFlag("--min-free", texts.min_free));
   if (options->heartbeat <= absl::ZeroDuration() || options->heartbeat >= options->suspect_after ||
       options->suspect_after > options->lost_after) {
@@ -73,6 +76,13 @@ std::optional<int> ParseOptions(int argc, char** argv, Options* options) {
       ->capture_default_str();
   app.add_option("--lost-after", texts.lost_after,
                  "a worker silent for this long is lost, and its builds start elsewhere")
+      ->capture_default_str();
+  app.add_option("--max-overtake", texts.max_overtake,
+                 "a build that has waited this long is overtaken by none submitted later")
+      ->capture_default_str();
+  app.add_option("--project-limit", options->project_limit,
+                 "builds of one project that may run at a time; 0: any number")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option(
          "--min-free", texts.min_free,

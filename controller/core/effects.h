@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -37,8 +38,10 @@ struct WorkerEligibility {
 
 struct BuildExplanation {
   Platform platform;
-  std::string summary;                     // Of a build that waits; else empty.
-  std::vector<WorkerEligibility> workers;  // All of them, sorted by name, where the build waits.
+  std::string summary;                        // Of a build that waits; else empty.
+  std::vector<WorkerEligibility> workers;     // All of them, sorted by name, where the build waits.
+  std::optional<absl::Time> predicted_start;  // Wall; absent where it runs, or cannot be told.
+  std::optional<absl::Time> predicted_finish;  // Wall; absent where it has ended, or as above.
 };
 
 // Answers Explain. NOT_FOUND: no such live job.

@@ -122,6 +122,15 @@ class Farm {
   // farm_explain.cc
   void On(const Explain& event);
 
+  // farm_forecast.cc
+  struct Span {  // Steady.
+    absl::Time start = absl::InfiniteFuture();
+    absl::Time finish = absl::InfiniteFuture();
+  };
+  void Forecast(const Job& job, size_t build, BuildExplanation& to);
+  Span ForecastWaiting(const Job& job, size_t build);
+  Span ForecastRunning(const Build& build) const;
+
   // farm_publish.cc
   void On(const ImageChecked& event);
   void On(const AnchorFinished& event);

@@ -95,9 +95,14 @@ void Farm::Enqueue(Job& job, size_t build_index, absl::Time not_before) {
   if (lane.servable) Dispatch(lane);
   if (auto* still = std::get_if<BuildWaiting>(&build.state)) {
     std::string why = pool_.Explain(need);
+    if (!queue_.MayStart(job.spec->project)) {
+      why = absl::StrCat("its project runs ", options_.queue.max_running,
+                         " builds already, as many as it may");
+    }
     if (need.policy != job.spec->emulation || need.hedge != job.spec->hedge) {
       absl::StrAppend(&why, "; it has crashed the emulator ", EmulatorCrashes(job, build_index),
-                      " times, so it goes to a native worker where there is any");
+                      EmulatorCrashes(job, build_index) == 1 ? " time" : " times",
+                      ", so it goes to a native worker where there is any");
     }
     still->reason = build.attempts.empty() ? why : still->reason + "; " + why;
     if (!lane.servable) {

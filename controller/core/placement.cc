@@ -10,6 +10,8 @@ namespace {
 
 // How far behind the first of a lane a build is looked for when that must go to another worker.
 constexpr int kLookAhead = 16;
+// How far from its end a lane is searched for a build that ends sooner elsewhere.
+constexpr int kLookBehind = 64;
 // An outlook serves for this long, and while the queue has this part of its length more or less.
 constexpr absl::Duration kOutlookFor = absl::Seconds(5);
 constexpr double kOutlookChange = 0.05;
@@ -163,30 +165,41 @@ std::optional<Decision> Policy::Home(const Lane& lane, const WorkerClass* only,
   return best;
 }
 
-// Emulates the build whose turn at home would be last, where that ends it sooner.
+// Emulates one of the last builds in turn that ends sooner so than at home: the shortest, for short
+// ones leave the long ones to the fast machines.
 std::optional<Decision> Policy::Guest(const Lane& lane, const WorkerClass* only, Now now) {
   if (lane.size == 0 || !MayBeGuest(lane.need) || !AnyNative(lane.options)) return std::nullopt;
-  const WaitingBuild* const build = queue_->Last(lane);
-  if (build == nullptr || build->hedged) return std::nullopt;
+  double slots = 0;
+  for (const Option& option : lane.options) {
+    if (RoleOf(lane, option) == Role::kHome) slots += option.of->slots;
+  }
+  std::optional<Decision> found;
   for (const Option& option : lane.options) {
     if (RoleOf(lane, option) != Role::kGuest || (only != nullptr && option.of != only)) continue;
     if (option.of->free.empty()) continue;
-    std::optional<Decision> one = On(option, *build, false, now);
-    if (!one) continue;
-    // Its own end at home: the outlook has spread it as if it could be cut in pieces.
-    double slots = 0;
-    for (const Option& native : lane.options) {
-      if (RoleOf(lane, native) == Role::kHome) slots += native.of->slots;
-    }
-    const double guests = Part(lane, *option.of, now);
-    const double home =
-        HomeDone(lane, now) + build->native * (1 - (1 - guests) / std::max(1.0, slots));
-    const bool sooner =
-        lane.need.policy == Emulation::kAllow && one->predicted < home && guests > 0;
-    one->hedged = lane.need.hedge;
-    if (sooner || (one->hedged && home - build->native > std::max(kFarAway, build->native))) {
-      return one;
-    }
+    const double done = HomeDone(lane, now);
+    const double part = Part(lane, *option.of, now);
+    double least = std::numeric_limits<double>::infinity();
+    queue_->VisitLast(lane, kLookBehind, [&](const WaitingBuild& build) {
+      if (build.hedged) return false;
+      // What has been learned since it was queued counts; a mere guess may be far off.
+      const Estimate estimate = estimates_->Predict(build.kind, true, true);
+      const double doubt = estimate.learned ? 0.0 : 2.0;
+      const double emulated = absl::ToDoubleSeconds(estimate.mean + doubt * estimate.spread);
+      if (emulated >= least) return false;
+      // Its own end at home; the outlook has spread it as if it could be cut in pieces.
+      const double home = done + build.native * (1 - (1 - part) / std::max(1.0, slots));
+      const bool sooner = lane.need.policy == Emulation::kAllow && part > 0 && emulated < home;
+      const bool hedged = lane.need.hedge && home - build.native > std::max(kFarAway, build.native);
+      if (!sooner && !hedged) return false;
+      std::optional<Decision> one = On(option, build, false, now);
+      if (!one) return false;
+      one->hedged = lane.need.hedge;
+      found = std::move(one);
+      least = emulated;
+      return false;
+    });
+    if (found) return found;
   }
   return std::nullopt;
 }

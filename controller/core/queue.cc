@@ -25,6 +25,12 @@ absl::Time WaitingQueue::RankOf(const WaitingBuild& build) const {
   return build.submitted - absl::Seconds(std::min(build.expected, longest));
 }
 
+Lane::Age WaitingQueue::AgeOf(const WaitingBuild& build) const {
+  const absl::Time minute =
+      absl::UnixEpoch() + absl::Floor(build.submitted - absl::UnixEpoch(), absl::Minutes(1));
+  return {minute, RankOf(build), build.key};
+}
+
 // Puts a project's queue where it belongs in the orders of its lane.
 void WaitingQueue::Relist(Lane& lane, int project) {
   Lane::ProjectQueue& queue = lane.projects[project];
@@ -34,14 +40,14 @@ void WaitingQueue::Relist(Lane& lane, int project) {
   }
   Project& owner = projects_[static_cast<size_t>(project)];
   const bool capped = options_.max_running > 0 && owner.running >= options_.max_running;
-  queue.listed = !queue.by_age.empty() && !capped;
+  queue.listed = !queue.builds.empty() && !capped;
   if (queue.listed) {
     queue.share = owner.share;
-    queue.oldest = queue.by_age.begin()->first;
+    queue.oldest = *queue.by_age.begin();
     lane.by_share.insert({queue.share, project});
     lane.by_age.insert({queue.oldest, project});
   }
-  if (queue.by_age.empty()) {
+  if (queue.builds.empty()) {
     lane.projects.erase(project);
     owner.lanes.erase(lane.need);
   }
@@ -65,7 +71,8 @@ void WaitingQueue::Insert(const Need& need, WaitingBuild build) {
   Lane::ProjectQueue& queue = lane.projects[project];
   queue.by_rank.insert({-build.priority, RankOf(build), build.key});
   const BuildKey key = build.key;
-  queue.by_age[key] = std::move(build);
+  queue.by_age.insert(AgeOf(build));
+  queue.builds[key] = std::move(build);
   Relist(lane, project);
 }
 
@@ -75,20 +82,21 @@ void WaitingQueue::Erase(const BuildKey& key) {
   const auto [lane, project] = it->second;
   where_.erase(it);
   Lane::ProjectQueue& queue = lane->projects.at(project);
-  const auto found = queue.by_age.find(key);
+  const auto found = queue.builds.find(key);
   const WaitingBuild& build = found->second;
   --lane->size;
   lane->native = lane->size == 0 ? 0 : lane->native - build.native;
   lane->emulated = lane->size == 0 ? 0 : lane->emulated - build.emulated;
   queue.by_rank.erase({-build.priority, RankOf(build), key});
-  queue.by_age.erase(found);
+  queue.by_age.erase(AgeOf(build));
+  queue.builds.erase(found);
   Relist(*lane, project);
 }
 
 void WaitingQueue::Hedge(const BuildKey& key, absl::Time emulated_until) {
   const auto it = where_.find(key);
   if (it == where_.end()) return;
-  WaitingBuild& build = it->second.first->projects.at(it->second.second).by_age.at(key);
+  WaitingBuild& build = it->second.first->projects.at(it->second.second).builds.at(key);
   build.hedged = true;
   build.hedged_until = emulated_until;
 }
@@ -100,14 +108,14 @@ void WaitingQueue::DropEmptyLanes() {
 void WaitingQueue::ForEach(const Lane& lane,
                            const std::function<void(const WaitingBuild&)>& visit) const {
   for (const auto& [project, queue] : lane.projects) {
-    for (const auto& [key, build] : queue.by_age) visit(build);
+    for (const auto& [key, build] : queue.builds) visit(build);
   }
 }
 
 const WaitingBuild* WaitingQueue::Find(const BuildKey& key) const {
   const auto it = where_.find(key);
   if (it == where_.end()) return nullptr;
-  return &it->second.first->projects.at(it->second.second).by_age.at(key);
+  return &it->second.first->projects.at(it->second.second).builds.at(key);
 }
 
 const Lane* WaitingQueue::FindLane(const BuildKey& key) const {
@@ -154,29 +162,36 @@ bool WaitingQueue::MayStart(const std::string& project) const {
 
 Turn WaitingQueue::TurnOf(const WaitingBuild& build, absl::Time now) const {
   return {now - build.submitted >= options_.max_overtake,
-          projects_[static_cast<size_t>(ids_.at(build.project))].share, build.priority,
-          RankOf(build), build.key};
+          projects_[static_cast<size_t>(ids_.at(build.project))].share,
+          build.priority,
+          std::get<0>(AgeOf(build)),
+          RankOf(build),
+          build.key};
 }
 
 void WaitingQueue::Visit(const Lane& lane, absl::Time now, int most,
                          const std::function<bool(const WaitingBuild&)>& visit) const {
   for (const auto& [oldest, project] : lane.by_age) {
-    const WaitingBuild& build = lane.projects.at(project).by_age.begin()->second;
+    const WaitingBuild& build = lane.projects.at(project).builds.at(std::get<BuildKey>(oldest));
     if (now - build.submitted < options_.max_overtake) break;
     if (most-- <= 0 || visit(build)) return;
   }
   for (const auto& [share, project] : lane.by_share) {
     const Lane::ProjectQueue& queue = lane.projects.at(project);
     for (const auto& [priority, rank, key] : queue.by_rank) {
-      if (most-- <= 0 || visit(queue.by_age.at(key))) return;
+      if (most-- <= 0 || visit(queue.builds.at(key))) return;
     }
   }
 }
 
-const WaitingBuild* WaitingQueue::Last(const Lane& lane) const {
-  if (lane.by_share.empty()) return nullptr;
-  const Lane::ProjectQueue& queue = lane.projects.at(lane.by_share.rbegin()->second);
-  return &queue.by_age.at(std::get<BuildKey>(*queue.by_rank.rbegin()));
+void WaitingQueue::VisitLast(const Lane& lane, int most,
+                             const std::function<bool(const WaitingBuild&)>& visit) const {
+  for (auto project = lane.by_share.rbegin(); project != lane.by_share.rend(); ++project) {
+    const Lane::ProjectQueue& queue = lane.projects.at(project->second);
+    for (auto rank = queue.by_rank.rbegin(); rank != queue.by_rank.rend(); ++rank) {
+      if (most-- <= 0 || visit(queue.builds.at(std::get<BuildKey>(*rank)))) return;
+    }
+  }
 }
 
 double WaitingQueue::Ahead(const BuildKey& key, bool emulated, int most) const {
@@ -195,7 +210,7 @@ double WaitingQueue::Ahead(const BuildKey& key, bool emulated, int most) const {
       break;
     }
     if (most-- <= 0) break;
-    own += seconds(queue.by_age.at(other));
+    own += seconds(queue.builds.at(other));
   }
   if (!found) return emulated ? lane->emulated : lane->native;
   // Meanwhile every other project gets about as much, as far as it has that much waiting.
@@ -205,7 +220,7 @@ double WaitingQueue::Ahead(const BuildKey& key, bool emulated, int most) const {
     double its_own = 0;
     for (const auto& [priority, rank, one] : its.by_rank) {
       if (its_own >= own || most-- <= 0) break;
-      its_own += seconds(its.by_age.at(one));
+      its_own += seconds(its.builds.at(one));
     }
     ahead += std::min(own, its_own);
   }

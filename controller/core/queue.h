@@ -41,20 +41,21 @@ struct WaitingBuild {
 };
 
 // When a build's turn is, among those that wait. First those that have waited for max_overtake, in
-// the order of submission: they are overtaken by none submitted later. Then the project that has
-// had the least; within it priority; then the time of submission less the time it is predicted to
-// take (so that the slowest platform of a job, and long builds altogether, go first), a head start
-// of half of max_overtake at most.
+// the order of submission, to the minute: they are overtaken by none submitted later. Then the
+// project that has had the least; within it priority; then the time of submission less the time it
+// is predicted to take (so that the slowest platform of a job, and long builds altogether, go
+// first), a head start of half of max_overtake at most.
 struct Turn {
   bool aged = false;
   double share = 0;
   int priority = 0;
+  absl::Time minute;  // Of submission.
   absl::Time rank;
   BuildKey key;
 
   friend bool operator<(const Turn& a, const Turn& b) {
     if (a.aged != b.aged) return a.aged;
-    if (a.aged) return a.key < b.key;
+    if (a.aged) return std::tie(a.minute, a.rank, a.key) < std::tie(b.minute, b.rank, b.key);
     return std::tie(a.share, b.priority, a.rank, a.key) <
            std::tie(b.share, a.priority, b.rank, b.key);
   }
@@ -73,17 +74,19 @@ struct Lane {
  private:
   friend class WaitingQueue;
   using Rank = std::tuple<int, absl::Time, BuildKey>;  // Negated priority, see Turn.
+  using Age = std::tuple<absl::Time, absl::Time, BuildKey>;
   struct ProjectQueue {
-    std::map<BuildKey, WaitingBuild> by_age;
+    std::map<BuildKey, WaitingBuild> builds;
     std::set<Rank> by_rank;
+    std::set<Age> by_age;
     // As listed in the lane, to be taken out again.
     bool listed = false;
     double share = 0;
-    BuildKey oldest;
+    Age oldest;
   };
   std::map<int, ProjectQueue> projects;
   std::set<std::pair<double, int>> by_share;
-  std::set<std::pair<BuildKey, int>> by_age;
+  std::set<std::pair<Age, int>> by_age;
 };
 
 struct QueueOptions {
@@ -125,8 +128,9 @@ class WaitingQueue {
   // Those of a lane whose turn is next, in order, `most` of them, until `visit` returns true.
   void Visit(const Lane& lane, absl::Time now, int most,
              const std::function<bool(const WaitingBuild&)>& visit) const;
-  // The one whose turn is last; null where none may start.
-  const WaitingBuild* Last(const Lane& lane) const;
+  // The same from the end: those whose turn is last.
+  void VisitLast(const Lane& lane, int most,
+                 const std::function<bool(const WaitingBuild&)>& visit) const;
   // Seconds, natively and emulated, of what starts in its lane before a build, as far as it is
   // known: at most `most` builds are looked at, and it is among the last of longer queues.
   double Ahead(const BuildKey& key, bool emulated, int most) const;
@@ -143,6 +147,7 @@ class WaitingQueue {
   void RelistAll(int project);
   double Weight(absl::Time now);
   absl::Time RankOf(const WaitingBuild& build) const;
+  Lane::Age AgeOf(const WaitingBuild& build) const;
 
   const QueueOptions options_;
   std::map<Need, Lane> lanes_;  // Addresses stay.

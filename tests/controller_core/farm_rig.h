@@ -13,8 +13,8 @@ namespace manyarch::controller::core {
 
 class FarmRig {
  public:
-  explicit FarmRig(FarmState state = {})
-      : farm_(std::make_unique<Farm>(FarmOptions{}, Builder(), std::move(state), Clock())) {
+  explicit FarmRig(FarmState state = {}, FarmOptions options = {})
+      : farm_(std::make_unique<Farm>(options, Builder(), std::move(state), Clock())) {
     Effects effects;
     farm_->Start(Clock(), effects);
     last_ = Tell(effects);
@@ -130,6 +130,13 @@ class FarmRig {
     const auto* state = std::get_if<BuildWaiting>(&build(id, index).state);
     return state == nullptr ? "(does not wait)" : state->reason;
   }
+  // What is predicted of a job's first build.
+  BuildExplanation Forecast(const std::string& job) {
+    Effects effects;
+    farm_->Step(Explain{9, job, true}, Clock(), effects);
+    return std::get<Explained>(effects.out.at(0)).builds.at(0);
+  }
+  absl::Time wall() const { return Clock().wall; }
   Farm& farm() { return *farm_; }
   const Lines& last() const { return last_; }
   // Jobs that the last step wanted to have made durable.
