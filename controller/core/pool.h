@@ -11,6 +11,7 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_map.h"
 #include "controller/core/need.h"
 #include "controller/core/types.h"
 
@@ -95,7 +96,7 @@ class WorkerPool {
   std::string ExplainUnservable(const Need& need) const;
 
   absl::btree_map<std::string, Worker> workers_;
-  absl::btree_map<std::string, Indexed> indexed_;
+  absl::flat_hash_map<std::string, Indexed> indexed_;
   absl::btree_set<std::string> labels_;  // Names of those that some build has asked for.
   std::map<ClassKey, size_t> by_key_;
   std::vector<std::unique_ptr<WorkerClass>> classes_;

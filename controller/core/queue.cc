@@ -108,7 +108,7 @@ void WaitingQueue::DropEmptyLanes() {
 void WaitingQueue::ForEach(const Lane& lane,
                            const std::function<void(const WaitingBuild&)>& visit) const {
   for (const auto& [project, queue] : lane.projects) {
-    for (const auto& [key, build] : queue.builds) visit(build);
+    for (const Lane::Age& age : queue.by_age) visit(queue.builds.at(std::get<BuildKey>(age)));
   }
 }
 

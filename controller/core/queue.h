@@ -14,6 +14,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
 #include "absl/time/time.h"
 #include "controller/core/estimates.h"
 #include "controller/core/pool.h"
@@ -76,9 +77,9 @@ struct Lane {
   using Rank = std::tuple<int, absl::Time, BuildKey>;  // Negated priority, see Turn.
   using Age = std::tuple<absl::Time, absl::Time, BuildKey>;
   struct ProjectQueue {
-    std::map<BuildKey, WaitingBuild> builds;
-    std::set<Rank> by_rank;
-    std::set<Age> by_age;
+    absl::node_hash_map<BuildKey, WaitingBuild> builds;
+    absl::btree_set<Rank> by_rank;
+    absl::btree_set<Age> by_age;
     // As listed in the lane, to be taken out again.
     bool listed = false;
     double share = 0;

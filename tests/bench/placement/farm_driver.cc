@@ -37,7 +37,7 @@ class Driver {
                      kStart - absl::Hours(48));
     }
     for (const core::BuildKind& kind : past.TakeChanged()) {
-      state.estimates.emplace_back(kind, *past.Find(kind));
+      if (const core::History* known = past.Find(kind)) state.estimates.emplace_back(kind, *known);
     }
     for (size_t p = 0; p < kPlatforms.size(); ++p)
       platforms_.push_back(*ParsePlatform(kPlatforms[p]));
@@ -188,6 +188,7 @@ class Driver {
     if (!warm_[w].contains(kind)) seconds += kCold;
     runs_.start[build] = now_;
     runs_.emulated[build] = offer.emulated;
+    runs_.worker[build] = static_cast<int>(w);
     Step(core::OfferAnswered{offer.session, offer.attempt_id, true, ""});
     At(now_ + seconds, [this, offer, w, build, kind, life = lives_[w]] {
       if (lives_[w] != life) return;

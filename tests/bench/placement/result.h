@@ -20,10 +20,12 @@ struct Result {
 
 // When each build started (its last time) and ended.
 struct Runs {
-  explicit Runs(size_t builds) : start(builds, -1), end(builds, -1), emulated(builds, false) {}
+  explicit Runs(size_t builds)
+      : start(builds, -1), end(builds, -1), emulated(builds, false), worker(builds, -1) {}
   std::vector<double> start;
   std::vector<double> end;
   std::vector<bool> emulated;
+  std::vector<int> worker;
 };
 
 Result Summarise(const std::string& policy, const Trace& trace, const Runs& runs);

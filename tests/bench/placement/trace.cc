@@ -63,7 +63,7 @@ class Maker {
   }
 
   Trace Make() {
-    trace_.repositories = std::max(3, shape_.jobs / 8);
+    trace_.repositories = std::clamp(shape_.jobs / 8, 3, 2000);
     struct Kind {
       double median;
       double factor;
