@@ -124,6 +124,20 @@ absl::Status SetArchTags(const BuildFlags& flags, v1::JobSpec& spec) {
   return absl::OkStatus();
 }
 
+absl::Status AddConstraints(const BuildFlags& flags, v1::JobSpec& spec) {
+  for (const std::string& text : flags.constraints) {
+    const size_t equals = text.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--constraint '", text, "' is no label of a worker: write it NAME=VALUE"));
+    }
+    v1::NameValue& to = *spec.add_constraints();
+    to.set_name(text.substr(0, equals));
+    to.set_value(text.substr(equals + 1));
+  }
+  return absl::OkStatus();
+}
+
 v1::EmulationPolicy Emulation(const std::string& text) {
   if (text == "never") return v1::EMULATION_POLICY_NEVER;
   if (text == "fallback") return v1::EMULATION_POLICY_FALLBACK;
@@ -153,6 +167,8 @@ absl::StatusOr<v1::JobSpec> SpecFromFlags(const BuildFlags& flags,
   MA_RETURN_IF_ERROR(SetArchTags(flags, spec));
   spec.set_keep_going(flags.keep_going);
   spec.set_emulation(Emulation(flags.emulation));
+  spec.set_hedge(flags.hedge);
+  MA_RETURN_IF_ERROR(AddConstraints(flags, spec));
   spec.set_binary_check(BinaryCheck(flags.check_binaries));
   spec.set_max_attempts(flags.max_attempts);
   if (!flags.timeout.empty()) {
