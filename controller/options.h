@@ -22,7 +22,7 @@ struct Options {
   absl::Duration lost_after = absl::Seconds(60);
   absl::Duration max_overtake = absl::Minutes(30);
   int project_limit = 0;  // Builds of one project at a time; 0: any number.
-  MinFree min_free;  // Of the state directory's disk.
+  MinFree min_free;       // Of the state directory's disk.
   std::string log_level = "info";
   bool check = false;  // Verify the state directory instead of serving.
 };
