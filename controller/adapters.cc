@@ -285,6 +285,9 @@ absl::Status LoopAdapter::Commit(const core::Farm& farm, const core::Effects& ef
       batch.tags.emplace_back(reference, *owner);
     }
   }
+  for (const core::BuildKind& kind : effects.estimates) {
+    batch.estimates.emplace_back(kind, farm.estimates().Find(kind));
+  }
   return store_->Commit(batch);
 }
 

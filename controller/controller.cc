@@ -36,6 +36,8 @@ core::FarmOptions FarmOptionsOf(const Options& options) {
   core::FarmOptions farm;
   farm.suspect_after = options.suspect_after;
   farm.lost_after = options.lost_after;
+  farm.queue.max_overtake = options.max_overtake;
+  farm.queue.max_running = options.project_limit;
   return farm;
 }
 

@@ -15,6 +15,7 @@ struct Texts {
   std::string heartbeat = "5s";
   std::string suspect_after = "20s";
   std::string lost_after = "60s";
+  std::string max_overtake = "30m";
   std::string min_free = "5%,1GiB";
   std::string content_limit = "20%";
   std::string context_max_size = "64GiB";
@@ -34,6 +35,8 @@ absl::Status Interpret(const Texts& texts, Options* options) {
   MA_ASSIGN_OR_RETURN(options->suspect_after,
                       ParseDurationFlag("--suspect-after", texts.suspect_after));
   MA_ASSIGN_OR_RETURN(options->lost_after, ParseDurationFlag("--lost-after", texts.lost_after));
+  MA_ASSIGN_OR_RETURN(options->max_overtake,
+                      ParseDurationFlag("--max-overtake", texts.max_overtake));
   MA_ASSIGN_OR_RETURN(options->min_free, ParseMinFreeFlag("--min-free", texts.min_free));
   MA_ASSIGN_OR_RETURN(options->content_limit,
                       ParseMinFreeFlag("--content-limit", texts.content_limit));
@@ -88,6 +91,13 @@ std::optional<int> ParseOptions(int argc, char** argv, Options* options) {
       ->capture_default_str();
   app.add_option("--lost-after", texts.lost_after,
                  "a worker silent for this long is lost, and its builds start elsewhere")
+      ->capture_default_str();
+  app.add_option("--max-overtake", texts.max_overtake,
+                 "a build that has waited this long is overtaken by none submitted later")
+      ->capture_default_str();
+  app.add_option("--project-limit", options->project_limit,
+                 "builds of one project that may run at a time; 0: any number")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option(
          "--min-free", texts.min_free,

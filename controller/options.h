@@ -22,6 +22,8 @@ struct Options {
   absl::Duration heartbeat = absl::Seconds(5);
   absl::Duration suspect_after = absl::Seconds(20);
   absl::Duration lost_after = absl::Seconds(60);
+  absl::Duration max_overtake = absl::Minutes(30);
+  int project_limit = 0;  // Builds of one project at a time; 0: any number.
   MinFree min_free;       // Of the state directory's disk.
   MinFree content_limit;  // How much of that disk contexts may take.
   TreeLimits context_limits;

@@ -101,6 +101,11 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
   text("--emulation", flags.emulation,
        "never, fallback (where no native worker is) or allow (whenever that is sooner)", "POLICY")
       ->check(CLI::IsMember({"never", "fallback", "allow"}));
+  command.add_flag("--hedge", flags.hedge,
+                   "Start emulated while a native worker is far off, and natively as well; the "
+                   "first image wins");
+  list("--constraint", flags.constraints, "Label that a worker must have (repeatable)",
+       "NAME=VALUE");
   text("--timeout", flags.timeout, "For one attempt at one platform (default 6h)", "DURATION");
   command
       .add_option("--max-attempts", flags.max_attempts, "Attempts for each platform (default 3)")

@@ -37,6 +37,8 @@ struct BuildFlags {
   bool no_cache = false;
   bool pull = false;
   std::string emulation;
+  bool hedge = false;
+  std::vector<std::string> constraints;
   std::string timeout;
   int max_attempts = 0;
   std::string unschedulable_after;

@@ -128,6 +128,20 @@ void SetPublishing(const BuildFlags& flags, v1::JobSpec& spec) {
   if (flags.immutable) spec.set_immutable(true);
 }
 
+absl::Status AddConstraints(const BuildFlags& flags, v1::JobSpec& spec) {
+  for (const std::string& text : flags.constraints) {
+    const size_t equals = text.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--constraint '", text, "' is no label of a worker: write it NAME=VALUE"));
+    }
+    v1::NameValue& to = *spec.add_constraints();
+    to.set_name(text.substr(0, equals));
+    to.set_value(text.substr(equals + 1));
+  }
+  return absl::OkStatus();
+}
+
 v1::EmulationPolicy Emulation(const std::string& text) {
   if (text == "never") return v1::EMULATION_POLICY_NEVER;
   if (text == "fallback") return v1::EMULATION_POLICY_FALLBACK;
@@ -158,6 +172,8 @@ absl::StatusOr<v1::JobSpec> SpecFromFlags(const BuildFlags& flags,
   SetPublishing(flags, spec);
   spec.set_keep_going(flags.keep_going);
   spec.set_emulation(Emulation(flags.emulation));
+  spec.set_hedge(flags.hedge);
+  MA_RETURN_IF_ERROR(AddConstraints(flags, spec));
   spec.set_binary_check(BinaryCheck(flags.check_binaries));
   spec.set_max_attempts(flags.max_attempts);
   if (!flags.timeout.empty()) {

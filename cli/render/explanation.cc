@@ -16,8 +16,18 @@ std::string ExplanationText(const v1::ExplainJobResponse& why, absl::Time now) {
   if (job.has_failure()) {
     absl::StrAppend(&text, "  ", SafeLine(job.failure().message()), "\n");
   }
+  if (job.has_predicted_finish()) {
+    absl::StrAppend(&text, "  all platforms are built in about ",
+                    ShortDuration(ToTime(job.predicted_finish()) - now), ", ",
+                    PlatformText(job.gating()), " last\n");
+  }
   for (const v1::BuildExplanation& build : why.builds()) {
-    absl::StrAppend(&text, PlatformText(build.platform()), ": ", SafeLine(build.summary()), "\n");
+    absl::StrAppend(&text, PlatformText(build.platform()), ": ", SafeLine(build.summary()));
+    for (const v1::Build& one : job.builds()) {
+      if (PlatformText(one.platform()) != PlatformText(build.platform())) continue;
+      text += PredictionText(one, now);
+    }
+    text += "\n";
     std::vector<std::vector<std::string>> rows;
     for (const v1::WorkerExplanation& worker : build.workers()) {
       rows.push_back({absl::StrCat(worker.eligible() ? "  + " : "  - ", worker.worker_name()),

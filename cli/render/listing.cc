@@ -56,6 +56,7 @@ std::string BuildText(const v1::Job& job, const v1::Build& build, absl::Time now
   if (build.state() == v1::BUILD_STATE_WAITING && !build.waiting_reason().empty()) {
     absl::StrAppend(&text, ": ", SafeLine(build.waiting_reason()));
   }
+  text += PredictionText(build, now);
   if (build.state() == v1::BUILD_STATE_FAILED) {
     absl::StrAppend(&text, ": ",
                     MessageWithout(build.failure().message(), PlatformText(build.platform())));
@@ -101,6 +102,11 @@ std::string JobText(const v1::Job& job, absl::Time now) {
     rows.push_back({"Finished", absl::StrCat(Age(job.finished_at(), now), ", after ",
                                              ShortDuration(ToTime(job.finished_at()) -
                                                            ToTime(job.submitted_at())))});
+  }
+  if (job.has_predicted_finish()) {
+    rows.push_back(
+        {"Built in", absl::StrCat("about ", ShortDuration(ToTime(job.predicted_finish()) - now),
+                                  ", ", PlatformText(job.gating()), " last")});
   }
   if (!job.retry_of().empty()) rows.push_back({"Retry of", job.retry_of()});
   if (!job.spec().source().empty()) rows.push_back({"Source", SafeLine(job.spec().source())});

@@ -75,6 +75,19 @@ std::string Age(const google::protobuf::Timestamp& time, absl::Time now) {
   return absl::StrCat(s / 86400, "d ago");
 }
 
+std::string PredictionText(const v1::Build& build, absl::Time now) {
+  const auto in = [&](const google::protobuf::Timestamp& time) {
+    return absl::StrCat(" in about ",
+                        ShortDuration(std::max(absl::ZeroDuration(), ToTime(time) - now)));
+  };
+  std::string text;
+  if (build.has_predicted_start()) absl::StrAppend(&text, "; starts", in(build.predicted_start()));
+  if (build.has_predicted_finish()) {
+    absl::StrAppend(&text, text.empty() ? "; ends" : ", ends", in(build.predicted_finish()));
+  }
+  return text;
+}
+
 std::string SafeLine(absl::string_view line) {
   std::string safe;
   safe.reserve(line.size());

@@ -29,6 +29,9 @@ std::string ShortDuration(absl::Duration duration);
 std::string Age(const google::protobuf::Timestamp& time, absl::Time now);
 absl::Time ToTime(const google::protobuf::Timestamp& time);
 
+// "; starts in about 3m, ends in about 13m", as far as it is predicted; else empty.
+std::string PredictionText(const v1::Build& build, absl::Time now);
+
 // One line that is safe to show: escape sequences and control characters are taken out, tabs kept.
 std::string SafeLine(absl::string_view line);
 

@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "absl/container/btree_set.h"
 #include "absl/status/status.h"
+#include "controller/core/estimates.h"
 #include "controller/core/events.h"
 #include "controller/core/types.h"
 
@@ -36,8 +38,10 @@ struct WorkerEligibility {
 
 struct BuildExplanation {
   Platform platform;
-  std::string summary;                     // Of a build that waits; else empty.
-  std::vector<WorkerEligibility> workers;  // All of them, sorted by name, where the build waits.
+  std::string summary;                        // Of a build that waits; else empty.
+  std::vector<WorkerEligibility> workers;     // All of them, sorted by name, where the build waits.
+  std::optional<absl::Time> predicted_start;  // Wall; absent where it runs, or cannot be told.
+  std::optional<absl::Time> predicted_finish;  // Wall; absent where it has ended, or as above.
 };
 
 // Answers Explain. NOT_FOUND: no such live job.
@@ -127,6 +131,7 @@ struct Effects {
   absl::btree_set<std::string> workers;        // Changed; to be made durable.
   absl::btree_set<std::string> workers_shown;  // Changed in ways that are seen but not kept.
   absl::btree_set<std::string> tags;  // "repository:tag" whose owner changed; to be made durable.
+  absl::btree_set<BuildKind> estimates;  // Changed or forgotten; durable with the jobs.
 
   bool NeedsCommit() const { return !jobs.empty() || !workers.empty() || !tags.empty(); }
 };

@@ -63,6 +63,7 @@ std::vector<std::string> NativeWorkers(const WorkerPool& pool, const Need& need)
     const OfferedPlatform* offer = FindOffer(worker, need.platform);
     if (offer == nullptr || offer->emulated || !WhyClosed(worker).empty()) continue;
     if (need.local_only && !worker.description.local) continue;
+    if (!UnmetConstraint(worker.description, need).empty()) continue;
     names.push_back(worker.description.name);
   }
   return names;
@@ -107,9 +108,12 @@ std::vector<WorkerEligibility> ExplainWorkers(const WorkerPool& pool, const Need
     } else if (need.local_only && !worker.description.local) {
       one.reason =
           "it is on another machine, which cannot reach a registry on the controller's loopback";
+    } else if (std::string unmet = UnmetConstraint(worker.description, need); !unmet.empty()) {
+      one.reason = absl::StrCat("it ", unmet);
     } else if (offer->emulated && need.policy == Emulation::kNever) {
       one.reason = "it could only emulate it, and the job rules emulation out";
-    } else if (offer->emulated && need.policy == Emulation::kFallback && !native.empty()) {
+    } else if (offer->emulated && need.policy == Emulation::kFallback && !need.hedge &&
+               !native.empty()) {
       one.reason = absl::StrCat("it could only emulate it, and ", absl::StrJoin(native, ", "),
                                 native.size() == 1 ? " runs" : " run",
                                 " it natively (`--emulation allow` would use both)");

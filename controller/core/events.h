@@ -53,6 +53,7 @@ struct SetAdmission {
 struct Explain {
   CallId call = 0;
   std::string job_id;
+  bool times_only = false;  // When its builds start and end, and not what speaks against whom.
 };
 
 // --- From workers

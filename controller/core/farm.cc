@@ -15,16 +15,19 @@ Farm::Farm(FarmOptions options, ListBuilder list_builder, FarmState state, Now n
     keys_[job.idempotency_key] = {id, job.request_hash};
     last_generation_ = std::max(last_generation_, job.generation);
     Job& kept = jobs_[id] = std::move(job);
+    kept.queued_at = now.steady - std::max(absl::ZeroDuration(), now.wall - kept.submitted_at);
     for (size_t b = 0; b < kept.builds.size(); ++b) {
       for (size_t a = 0; a < kept.builds[b].attempts.size(); ++a) {
         attempts_[kept.builds[b].attempts[a].id] = {&kept, b, a};
       }
     }
   }
+  for (auto& [kind, history] : state.estimates) estimates_.Restore(kind, std::move(history));
   for (Worker& worker : state.workers) {
     worker.state = WorkerSuspect{};
     worker.last_heard = now.steady;
     worker.occupied.clear();
+    worker.expected_end.clear();
     pool_.Insert(std::move(worker));
   }
 }
@@ -39,10 +42,19 @@ void Farm::Start(Now now, Effects& effects) {
             [](const Job* a, const Job* b) { return a->generation < b->generation; });
 
   for (Job* job : in_order) {
-    for (Build& build : job->builds) {
-      for (const Attempt& attempt : build.attempts) {
+    for (size_t b = 0; b < job->builds.size(); ++b) {
+      Build& build = job->builds[b];
+      for (Attempt& attempt : build.attempts) {
+        if (!IsOnWorker(attempt.state)) continue;
+        // The wall clock is all that is left of the time before the restart.
+        if (attempt.accepted_at != absl::InfinitePast()) {
+          attempt.began =
+              now_.steady - std::max(absl::ZeroDuration(), now_.wall - attempt.accepted_at);
+        }
+        attempt.predicted =
+            absl::ToDoubleSeconds(estimates_.Predict(KindOf(*job, b), attempt.emulated, true).mean);
         Worker* worker = pool_.Find(attempt.worker);
-        if (IsOnWorker(attempt.state) && worker != nullptr) worker->occupied.insert(attempt.id);
+        if (worker != nullptr) Occupy(*worker, *job, attempt);
       }
     }
   }
@@ -84,6 +96,8 @@ void Farm::Step(const Event& event, Now now, Effects& effects) {
   now_ = now;
   effects_ = &effects;
   std::visit([this](const auto& e) { On(e); }, event);
+  const absl::btree_set<BuildKind> learned = estimates_.TakeChanged();
+  effects.estimates.insert(learned.begin(), learned.end());
   effects_ = nullptr;
 }
 

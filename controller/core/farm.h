@@ -14,9 +14,11 @@
 #include "absl/container/node_hash_map.h"
 #include "common/base/backoff.h"
 #include "controller/core/effects.h"
+#include "controller/core/estimates.h"
 #include "controller/core/events.h"
-#include "controller/core/lanes.h"
+#include "controller/core/placement.h"
 #include "controller/core/pool.h"
+#include "controller/core/queue.h"
 #include "controller/core/types.h"
 
 namespace manyarch::controller::core {
@@ -33,6 +35,7 @@ struct FarmOptions {
   int cordon_after = 3;  // Jobs that a worker may fail in a row while others succeed.
   absl::Duration keep_keys =
       absl::Minutes(10);  // Idempotency keys of finished jobs stay in memory.
+  QueueOptions queue;
   Backoff retry{absl::Seconds(2), absl::Seconds(60), 2.0};
 };
 
@@ -41,6 +44,7 @@ struct FarmState {
   std::vector<Job> jobs;
   std::vector<Worker> workers;
   absl::flat_hash_map<std::string, TagOwner> tags;
+  std::vector<std::pair<BuildKind, History>> estimates;
   int64_t last_generation = 0;
 };
 
@@ -62,6 +66,7 @@ class Farm {
   const Job* FindJob(const std::string& id) const;
   const Worker* FindWorker(const std::string& id) const { return pool_.Find(id); }
   const TagOwner* FindTag(const std::string& reference) const;
+  const Estimates& estimates() const { return estimates_; }
   const absl::btree_map<std::string, Worker>& workers() const { return pool_.all(); }
   const absl::node_hash_map<std::string, Job>& jobs() const { return jobs_; }
 
@@ -93,7 +98,13 @@ class Farm {
   struct KeyTimer {
     std::string key;
   };
-  using Timer = std::variant<WorkerTimer, AttemptTimer, BuildTimer, KeyTimer>;
+  struct ReconsiderTimer {};
+  using Timer = std::variant<WorkerTimer, AttemptTimer, BuildTimer, KeyTimer, ReconsiderTimer>;
+  struct Slot {  // Of an attempt that holds one.
+    std::string project;
+    double predicted = 0;
+    absl::Time since;  // Steady.
+  };
 
   // farm_jobs.cc
   void On(const Submit& event);
@@ -110,6 +121,15 @@ class Farm {
 
   // farm_explain.cc
   void On(const Explain& event);
+
+  // farm_forecast.cc
+  struct Span {  // Steady.
+    absl::Time start = absl::InfiniteFuture();
+    absl::Time finish = absl::InfiniteFuture();
+  };
+  void Forecast(const Job& job, size_t build, BuildExplanation& to);
+  Span ForecastWaiting(const Job& job, size_t build);
+  Span ForecastRunning(const Build& build) const;
 
   // farm_publish.cc
   void On(const ImageChecked& event);
@@ -130,7 +150,7 @@ class Farm {
   void On(const OfferAnswered& event);
   void On(const AttemptProgressed& event);
   void On(const AttemptFinished& event);
-  void Offer(Job& job, size_t build, const Placement& placement);
+  void Offer(const Decision& decision);
   void TakeResult(const FinishedAttempt& finished);
   void FailAttempt(const Place& place, Failure failure);
   void LoseAttempt(const Place& place, std::string why, bool counts);
@@ -138,6 +158,7 @@ class Farm {
   void Revive(const Place& place, Phase phase);
   void EndBuild(Job& job, size_t build, BuildState state, const std::string& reason);
   void Abandon(const Attempt& attempt, const std::string& reason);
+  void Learn(const Place& place);
   void Vacate(const std::string& worker_id, const std::string& attempt_id);
   absl::Time DeadlineOf(const Job& job) const;
 
@@ -162,10 +183,16 @@ class Farm {
   // farm_placement.cc
   void Enqueue(Job& job, size_t build, absl::Time not_before);
   void Dequeue(const Job& job, size_t build);
-  void Dispatch(const std::vector<OfferedPlatform>& platforms);
-  bool PlaceBest(const std::vector<Need>& needs);
-  static Need NeedOf(const Job& job, size_t build);
-  void WorkerChanged(const Worker& worker, const std::vector<OfferedPlatform>& before);
+  void Dispatch(Lane& lane);
+  void Dispatch(const WorkerClass& of);
+  void DispatchAll();
+  void Occupy(Worker& worker, const Job& job, Attempt& attempt);
+  void Release(const std::string& attempt_id);
+  static BuildKind KindOf(const Job& job, size_t build);
+  int64_t EmulatorCrashes(const Job& job, size_t build) const;
+  Need NeedOf(const Job& job, size_t build) const;
+  WaitingBuild EntryOf(const Job& job, size_t build, const Lane& lane) const;
+  void WorkerChanged();
   void TellLane(const Need& need, Lane& lane, bool only_reason);
   absl::btree_set<std::string> WorkersTried(const Build& build) const;
 
@@ -175,6 +202,7 @@ class Farm {
   void Fire(const AttemptTimer& timer);
   void Fire(const BuildTimer& timer);
   void Fire(const KeyTimer& timer);
+  void Fire(const ReconsiderTimer& timer);
   std::optional<Place> FindAttempt(const std::string& attempt_id);
   void Changed(Job& job);
   void Progressed(Job& job);
@@ -200,7 +228,11 @@ class Farm {
   absl::btree_map<int64_t, std::string> ready_;            // Jobs that wait for another to write.
   absl::flat_hash_map<uint64_t, std::string> sessions_;    // Session → worker id.
   WorkerPool pool_;
-  Lanes lanes_;
+  Estimates estimates_;
+  WaitingQueue queue_{options_.queue};
+  Policy policy_{&queue_, &pool_, &estimates_};
+  absl::flat_hash_map<std::string, Slot> slots_;  // By attempt.
+  bool reconsidering_ = false;                    // A timer for it is set.
   std::multimap<absl::Time, Timer> timers_;
   int64_t last_generation_ = 0;
   int64_t successes_ = 0;  // Attempts that have won, since the start.

@@ -18,7 +18,7 @@ bool HasLiveAttempt(const Build& build) {
 }
 
 // ": attempt 1 on a: it broke; attempt 2 on b: it is lost", or what all of them came to.
-std::string History(const Build& build) {
+std::string Tries(const Build& build) {
   std::string text;
   absl::flat_hash_set<std::string> messages;
   for (const Attempt& attempt : build.attempts) {
@@ -46,19 +46,28 @@ void NotePhase(Attempt& attempt, Phase phase, absl::Time now) {
 
 }  // namespace
 
-void Farm::Offer(Job& job, size_t build_index, const Placement& placement) {
+void Farm::Offer(const Decision& decision) {
+  Job& job = jobs_.at(decision.job_id);
+  const size_t build_index = decision.key.second;
   Build& build = job.builds[build_index];
+  Worker& worker = *pool_.Find(decision.worker);
   Attempt attempt;
   attempt.number = build.attempts.empty() ? 1 : build.attempts.back().number + 1;
   attempt.id = AttemptId(job.id, build.platform, attempt.number);
-  attempt.worker = placement.worker->description.id;
-  attempt.worker_name = placement.worker->description.name;
-  attempt.emulated = placement.emulated;
+  attempt.worker = worker.description.id;
+  attempt.worker_name = worker.description.name;
+  attempt.emulated = decision.emulated;
   attempt.state = AttemptOffered{};
   attempt.offered_at = now_.wall;
+  attempt.predicted = decision.predicted;
 
-  placement.worker->occupied.insert(attempt.id);
-  Reindex(*placement.worker);
+  if (decision.hedged) {
+    queue_.Hedge(decision.key, now_.steady + absl::Seconds(decision.predicted));
+  } else {
+    queue_.Erase(decision.key);
+  }
+  Occupy(worker, job, attempt);
+  Reindex(worker);
   build.state = BuildRunning{};
   attempts_[attempt.id] = {&job, build_index, build.attempts.size()};
   At(now_.steady + options_.offer_timeout, AttemptTimer{attempt.id});
@@ -108,6 +117,7 @@ void Farm::Revive(const Place& place, Phase phase) {
   attempt.finished_at = absl::InfinitePast();
   if (attempt.accepted_at == absl::InfinitePast()) attempt.accepted_at = now_.wall;
   NotePhase(attempt, phase, now_.wall);
+  if (attempt.began == absl::InfiniteFuture()) attempt.began = now_.steady;
   attempt.deadline = DeadlineOf(*place.job);
   At(attempt.deadline, AttemptTimer{attempt.id});
   if (std::holds_alternative<BuildWaiting>(build.state)) {
@@ -153,6 +163,7 @@ void Farm::TakeResult(const FinishedAttempt& finished) {
     if (attempt.accepted_at == absl::InfinitePast()) Revive(*place, Phase::kPushing);
     attempt.state = AttemptVerifying{*image, finished.warnings};
     attempt.pushed_at = now_.wall;
+    attempt.took = now_.steady - attempt.began;
     attempt.counts = true;
     if (std::holds_alternative<BuildWaiting>(place->build_ref().state)) {
       Dequeue(*place->job, place->build);
@@ -183,6 +194,9 @@ void Farm::FailAttempt(const Place& place, Failure failure) {
     EndBuild(*place.job, place.build, BuildFailed{failure}, "another attempt of this build failed");
     Advance(*place.job);
     return;
+  }
+  if (failure.emulator_crash && attempt.emulated) {
+    estimates_.EmulatorCrashed(KindOf(*place.job, place.build), now_.wall);
   }
   NoteFailure(attempt.worker, place.job->id, failure.message);
   const auto tries = std::count_if(
@@ -223,13 +237,14 @@ void Farm::AfterSetback(const Place& place, const Failure& last, absl::Duration 
   if (counted >= job.spec->max_attempts) {
     Failure failure = last;
     failure.message = absl::StrCat("gave up after ", counted,
-                                   counted == 1 ? " attempt" : " attempts", History(build));
+                                   counted == 1 ? " attempt" : " attempts", Tries(build));
     Dequeue(job, place.build);
     EndBuild(job, place.build, BuildFailed{failure}, failure.message);
     Advance(job);
     return;
   }
   if (waits) return;
+  Dequeue(job, place.build);
   build.state = BuildWaiting{absl::StrCat("to be tried again, because ", last.message), now_.wall};
   // Another platform may have doomed the job meanwhile: then nothing is started any more.
   StopWaitingBuilds(job);
@@ -243,6 +258,7 @@ void Farm::AfterSetback(const Place& place, const Failure& last, absl::Duration 
 // Makes a build terminal and ends its other attempts. The caller advances the job.
 void Farm::EndBuild(Job& job, size_t build_index, BuildState state, const std::string& reason) {
   Build& build = job.builds[build_index];
+  Dequeue(job, build_index);
   build.state = std::move(state);
   build.finished_at = now_.wall;
   for (Attempt& attempt : build.attempts) {
@@ -252,6 +268,14 @@ void Farm::EndBuild(Job& job, size_t build_index, BuildState state, const std::s
     attempt.finished_at = now_.wall;
   }
   Changed(job);
+}
+
+// From an attempt whose image is good.
+void Farm::Learn(const Place& place) {
+  const Attempt& attempt = place.ref();
+  if (attempt.took <= absl::ZeroDuration()) return;
+  estimates_.Succeeded(KindOf(*place.job, place.build), attempt.worker, attempt.emulated,
+                       attempt.took, now_.wall);
 }
 
 // Tells the worker, where it can be told; where not, its next Hello will be answered so.
@@ -265,8 +289,15 @@ void Farm::Abandon(const Attempt& attempt, const std::string& reason) {
 void Farm::Vacate(const std::string& worker_id, const std::string& attempt_id) {
   Worker* worker = pool_.Find(worker_id);
   if (worker == nullptr || worker->occupied.erase(attempt_id) == 0) return;
+  worker->expected_end.erase(attempt_id);
+  Release(attempt_id);
   Reindex(*worker);
-  Dispatch(worker->description.platforms);
+  // Where projects are limited, the one that has ended may let another start anywhere.
+  if (options_.queue.max_running > 0) {
+    DispatchAll();
+  } else {
+    Dispatch(*pool_.ClassOf(worker_id));
+  }
 }
 
 // Workers enforce the timeout; this is for those that do not. It begins anew with every controller:

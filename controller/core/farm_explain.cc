@@ -19,6 +19,7 @@ void Farm::On(const Explain& event) {
     const Build& build = job.builds[b];
     BuildExplanation one;
     one.platform = build.platform;
+    Forecast(job, b, one);
     if (const auto* waiting = std::get_if<BuildWaiting>(&build.state)) {
       one.summary = waiting->reason;
       if (waiting->not_before > now_.steady) {
@@ -26,7 +27,8 @@ void Farm::On(const Explain& event) {
             &one.summary, "; next try in ",
             absl::FormatDuration(absl::Ceil(waiting->not_before - now_.steady, absl::Seconds(1))));
       }
-      one.workers = ExplainWorkers(pool_, NeedOf(job, b), WorkersTried(build));
+      if (!event.times_only)
+        one.workers = ExplainWorkers(pool_, NeedOf(job, b), WorkersTried(build));
     }
     answer.builds.push_back(std::move(one));
   }

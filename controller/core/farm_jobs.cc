@@ -30,6 +30,7 @@ void Farm::On(const Submit& event) {
   job.state = JobQueued{};
   job.submitted_at = now_.wall;
   job.retry_of = event.retry_of;
+  job.queued_at = now_.steady;
   for (const PlatformRequest& request : event.spec->platforms) {
     Build build;
     build.platform = request.platform;
@@ -120,8 +121,8 @@ void Farm::StopWaitingBuilds(Job& job) {
   const std::string reason =
       absl::StrCat("not started, because ", ToString(culprit->platform), " failed");
   for (size_t b = 0; b < job.builds.size(); ++b) {
+    Dequeue(job, b);  // One that is emulated already may wait for a native slot as well.
     if (!std::holds_alternative<BuildWaiting>(job.builds[b].state)) continue;
-    Dequeue(job, b);
     EndBuild(job, b, BuildCancelled{reason}, reason);
   }
 }

@@ -1,25 +1,52 @@
-// Which waiting build starts where, and why those that wait do.
+// Carries out what the placement policy decides, and says why those that wait do.
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "controller/core/farm.h"
 
 namespace manyarch::controller::core {
 
 namespace {
 
-// How far behind the head of a lane a build is looked for when the head must go to another worker.
-constexpr int kLookAhead = 16;
 // Longer lanes are not told anew why they wait each time the set of workers changes.
 constexpr size_t kMostTold = 1000;
-
-WaitingBuild EntryOf(const Job& job, size_t build) {
-  return {job.spec->priority, job.generation, build, job.id};
-}
+// How often it is looked again whether builds that wait for a native slot would end sooner
+// emulated.
+constexpr absl::Duration kReconsider = absl::Seconds(30);
 
 }  // namespace
 
-Need Farm::NeedOf(const Job& job, size_t build) {
-  return {job.builds[build].platform, job.spec->local_only, job.spec->emulation};
+BuildKind Farm::KindOf(const Job& job, size_t build) {
+  return {job.spec->tags.front().repository, job.spec->target, job.builds[build].platform};
+}
+
+// Times that this kind, or this very build, has crashed its emulator.
+int64_t Farm::EmulatorCrashes(const Job& job, size_t build) const {
+  const History* history = estimates_.Find(KindOf(job, build));
+  int64_t crashes = history == nullptr ? 0 : history->emulator_crashes;
+  if (crashes > 0) return crashes;
+  for (const Attempt& attempt : job.builds[build].attempts) {
+    const auto* failed = std::get_if<AttemptFailed>(&attempt.state);
+    if (failed != nullptr && failed->failure.emulator_crash) ++crashes;
+  }
+  return crashes;
+}
+
+// What crashes its emulator is built natively wherever any native worker is registered.
+Need Farm::NeedOf(const Job& job, size_t build) const {
+  const JobSpec& spec = *job.spec;
+  Need need;
+  need.platform = job.builds[build].platform;
+  need.local_only = spec.local_only;
+  need.policy = spec.emulation;
+  need.hedge = spec.hedge && spec.emulation != Emulation::kNever;
+  need.memory_bytes = spec.memory_bytes;
+  need.constraints.assign(spec.constraints.begin(), spec.constraints.end());
+  if ((need.hedge || need.policy == Emulation::kAllow) && EmulatorCrashes(job, build) > 0) {
+    need.policy = Emulation::kFallback;
+    need.hedge = false;
+  }
+  return need;
 }
 
 absl::btree_set<std::string> Farm::WorkersTried(const Build& build) const {
@@ -28,6 +55,25 @@ absl::btree_set<std::string> Farm::WorkersTried(const Build& build) const {
     if (attempt.counts) tried.insert(attempt.worker);
   }
   return tried;
+}
+
+WaitingBuild Farm::EntryOf(const Job& job, size_t build_index, const Lane& lane) const {
+  WaitingBuild entry;
+  entry.key = {job.generation, build_index};
+  entry.job_id = job.id;
+  entry.project = job.spec->project;
+  entry.priority = job.spec->priority;
+  entry.submitted = job.queued_at;
+  entry.kind = KindOf(job, build_index);
+  const History* history = estimates_.Find(entry.kind);
+  const bool warm = history != nullptr && !history->warm_workers.empty();
+  entry.native = absl::ToDoubleSeconds(estimates_.Predict(entry.kind, false, warm).mean);
+  entry.emulated = absl::ToDoubleSeconds(estimates_.Predict(entry.kind, true, warm).mean);
+  entry.expected = Policy::HomeIsEmulated(lane) ? entry.emulated : entry.native;
+  for (const std::string& worker : WorkersTried(job.builds[build_index])) {
+    entry.avoid.push_back(worker);
+  }
+  return entry;
 }
 
 // Puts a waiting build into its lane, or, with `not_before` ahead, lets a timer do so then.
@@ -41,105 +87,113 @@ void Farm::Enqueue(Job& job, size_t build_index, absl::Time not_before) {
   }
   waiting.not_before = absl::InfinitePast();
   const Need need = NeedOf(job, build_index);
-  Lane& lane = lanes_[need];
-  lane.servable = pool_.Servable(need);
-  lane.waiting.insert(EntryOf(job, build_index));
-  // Those ahead of it in the lane have had their chance already: only a new head can start now.
-  if (lane.servable) PlaceBest({need});
+  pool_.Distinguish(need);
+  Lane& lane = queue_.LaneOf(need);
+  policy_.Refresh(lane);
+  lane.servable = Policy::Servable(lane);
+  queue_.Insert(need, EntryOf(job, build_index, lane));
+  if (lane.servable) Dispatch(lane);
   if (auto* still = std::get_if<BuildWaiting>(&build.state)) {
-    const std::string why = pool_.Explain(need);
+    std::string why = pool_.Explain(need);
+    if (!queue_.MayStart(job.spec->project)) {
+      why = absl::StrCat("its project runs ", options_.queue.max_running,
+                         " builds already, as many as it may");
+    }
+    if (need.policy != job.spec->emulation || need.hedge != job.spec->hedge) {
+      absl::StrAppend(&why, "; it has crashed the emulator ", EmulatorCrashes(job, build_index),
+                      EmulatorCrashes(job, build_index) == 1 ? " time" : " times",
+                      ", so it goes to a native worker where there is any");
+    }
     still->reason = build.attempts.empty() ? why : still->reason + "; " + why;
     if (!lane.servable) {
       still->no_worker_since = now_.steady;
       const absl::Duration limit = PatienceFor(job, build);
       if (limit > absl::ZeroDuration()) At(now_.steady + limit, BuildTimer{job.id, build_index});
     }
+    if ((need.hedge || need.policy == Emulation::kAllow) && !reconsidering_) {
+      reconsidering_ = true;
+      At(now_.steady + kReconsider, ReconsiderTimer{});
+    }
     Progressed(job);
   }
 }
 
 void Farm::Dequeue(const Job& job, size_t build_index) {
-  const auto lane = lanes_.find(NeedOf(job, build_index));
-  if (lane == lanes_.end()) return;
-  lane->second.waiting.erase(EntryOf(job, build_index));
+  queue_.Erase({job.generation, build_index});
 }
 
-// Starts waiting builds of these platforms for as long as any of them finds a worker.
-void Farm::Dispatch(const std::vector<OfferedPlatform>& platforms) {
-  std::vector<Need> needs;
-  for (const OfferedPlatform& offered : platforms) {
-    // All needs of one platform stand next to each other.
-    auto lane = lanes_.lower_bound(Need{offered.platform, false, Emulation::kNever});
-    while (lane != lanes_.end() && lane->first.platform == offered.platform) {
-      if (lane->second.waiting.empty()) {
-        lane = lanes_.erase(lane);
-      } else {
-        needs.push_back(lane->first);
-        ++lane;
-      }
-    }
-  }
-  while (!needs.empty() && PlaceBest(needs)) {
-  }
+void Farm::Fire(const ReconsiderTimer& timer) {
+  reconsidering_ = std::any_of(queue_.lanes().begin(), queue_.lanes().end(), [](const auto& lane) {
+    return lane.second.size > 0 && (lane.first.hedge || lane.first.policy == Emulation::kAllow);
+  });
+  if (!reconsidering_) return;
+  DispatchAll();
+  At(now_.steady + kReconsider, timer);
 }
 
-// Starts the first build, over these lanes, that a free worker can take; false when there is none.
-bool Farm::PlaceBest(const std::vector<Need>& needs) {
-  const WaitingBuild* best = nullptr;
-  Lane* best_lane = nullptr;
-  Placement best_placement;
-  for (const Need& need : needs) {
-    const auto it = lanes_.find(need);
-    if (it == lanes_.end()) continue;
-    int looked_at = 0;
-    for (const WaitingBuild& entry : it->second.waiting) {
-      if (best != nullptr && !(entry < *best)) break;
-      if (++looked_at > kLookAhead) break;
-      const auto placement =
-          pool_.Choose(need, WorkersTried(jobs_.at(entry.job_id).builds[entry.build]));
-      if (!placement) continue;
-      best = &entry;
-      best_lane = &it->second;
-      best_placement = *placement;
-      break;
-    }
-  }
-  if (best == nullptr) return false;
-  const WaitingBuild chosen = *best;
-  best_lane->waiting.erase(chosen);
-  Offer(jobs_.at(chosen.job_id), chosen.build, best_placement);
-  return true;
+// Starts builds of this lane for as long as any of them finds a worker.
+void Farm::Dispatch(Lane& lane) {
+  while (const std::optional<Decision> decision = policy_.ForLane(lane, now_)) Offer(*decision);
+}
+
+// Starts waiting builds on workers like this one for as long as any of them finds a slot.
+void Farm::Dispatch(const WorkerClass& of) {
+  while (const std::optional<Decision> decision = policy_.ForClass(of, now_)) Offer(*decision);
+}
+
+void Farm::DispatchAll() {
+  for (const auto& of : pool_.classes()) Dispatch(*of);
+}
+
+// A slot is given to an attempt: what it costs its project, and when it is predicted to be free.
+void Farm::Occupy(Worker& worker, const Job& job, Attempt& attempt) {
+  Release(attempt.id);
+  worker.occupied.insert(attempt.id);
+  const absl::Time began = attempt.began == absl::InfiniteFuture() ? now_.steady : attempt.began;
+  worker.expected_end[attempt.id] = began + absl::Seconds(attempt.predicted);
+  slots_[attempt.id] = {job.spec->project, attempt.predicted, now_.steady};
+  queue_.Started(job.spec->project, attempt.predicted, now_.steady);
+}
+
+// The slot of an attempt is free again, or nobody knows where it is.
+void Farm::Release(const std::string& attempt_id) {
+  const auto it = slots_.find(attempt_id);
+  if (it == slots_.end()) return;
+  const double took = absl::ToDoubleSeconds(now_.steady - it->second.since);
+  queue_.Ended(it->second.project, took - it->second.predicted, now_.steady);
+  slots_.erase(it);
 }
 
 // After a worker came, went, or changed what it offers.
-void Farm::WorkerChanged(const Worker& worker, const std::vector<OfferedPlatform>& before) {
-  std::vector<OfferedPlatform> platforms = worker.description.platforms;
-  platforms.insert(platforms.end(), before.begin(), before.end());
-  for (auto& [need, lane] : lanes_) {
-    const bool servable = pool_.Servable(need);
+void Farm::WorkerChanged() {
+  queue_.DropEmptyLanes();
+  for (auto& [need, lane] : queue_.lanes()) {
+    policy_.Refresh(lane);
+    const bool servable = Policy::Servable(lane);
     const bool flipped = servable != lane.servable;
     lane.servable = servable;
     // An explanation names every worker, so it may be out of date even where the verdict is the
     // same.
-    if (flipped || (!servable && lane.waiting.size() <= kMostTold)) TellLane(need, lane, !flipped);
+    if (flipped || (!servable && lane.size <= kMostTold)) TellLane(need, lane, !flipped);
   }
-  Dispatch(platforms);
+  DispatchAll();
 }
 
 void Farm::TellLane(const Need& need, Lane& lane, bool only_reason) {
   const std::string why = pool_.Explain(need);
-  for (const WaitingBuild& entry : lane.waiting) {
+  queue_.ForEach(lane, [&](const WaitingBuild& entry) {
     Job& job = jobs_.at(entry.job_id);
-    auto& waiting = std::get<BuildWaiting>(job.builds[entry.build].state);
-    waiting.reason = why;
+    auto* waiting = std::get_if<BuildWaiting>(&job.builds[entry.key.second].state);
+    if (waiting == nullptr) return;  // Emulated already, it waits for a native slot as well.
+    waiting->reason = why;
     Progressed(job);
-    if (only_reason) continue;
-    waiting.no_worker_since = lane.servable ? absl::InfiniteFuture() : now_.steady;
-    const absl::Duration limit = PatienceFor(job, job.builds[entry.build]);
+    if (only_reason) return;
+    waiting->no_worker_since = lane.servable ? absl::InfiniteFuture() : now_.steady;
+    const absl::Duration limit = PatienceFor(job, job.builds[entry.key.second]);
     if (!lane.servable && limit > absl::ZeroDuration()) {
-      At(now_.steady + limit, BuildTimer{job.id, entry.build});
+      At(now_.steady + limit, BuildTimer{job.id, entry.key.second});
     }
-  }
+  });
 }
 
 }  // namespace manyarch::controller::core

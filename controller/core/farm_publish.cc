@@ -38,10 +38,14 @@ void Farm::On(const ImageChecked& event) {
 void Farm::WinBuild(const Place& place, const ImageChecked& event) {
   Job& job = *place.job;
   Attempt& attempt = place.ref();
-  const std::vector<std::string> warnings = std::get<AttemptVerifying>(attempt.state).warnings;
+  std::vector<std::string> warnings;
+  if (auto* verifying = std::get_if<AttemptVerifying>(&attempt.state)) {
+    warnings = std::move(verifying->warnings);
+  }
   attempt.state = AttemptSucceeded{event.image};
   attempt.finished_at = now_.wall;
   NoteSuccess(attempt.worker);
+  Learn(place);
   Build& build = place.build_ref();
   build.warnings.insert(build.warnings.end(), warnings.begin(), warnings.end());
   Dequeue(job, place.build);

@@ -27,7 +27,7 @@ Worker* Farm::Heard(uint64_t session) {
     worker->state = WorkerConnected{session};
     At(now_.steady + options_.suspect_after, WorkerTimer{worker->description.id});
     Reindex(*worker);
-    Dispatch(worker->description.platforms);
+    Dispatch(*pool_.ClassOf(worker->description.id));
   }
   return worker;
 }
@@ -76,8 +76,8 @@ void Farm::On(const WorkerHello& event) {
     fresh.description.id = id;
     worker = &pool_.Insert(std::move(fresh));
   }
-  const std::vector<OfferedPlatform> before = worker->description.platforms;
   worker->description = event.description;
+  pool_.Redescribe(*worker);
   worker->incarnation = event.incarnation;
   ++worker->epoch;
   worker->state = WorkerConnected{event.session};
@@ -94,7 +94,7 @@ void Farm::On(const WorkerHello& event) {
   SendHelloAnswer answer{event.session, worker->epoch, Reconcile(*worker, event)};
   effects_->out.insert(effects_->out.begin() + static_cast<std::ptrdiff_t>(at), std::move(answer));
   Reindex(*worker);
-  WorkerChanged(*worker, before);
+  WorkerChanged();
 }
 
 std::vector<std::pair<std::string, Verdict>> Farm::Reconcile(Worker& worker,
@@ -104,7 +104,14 @@ std::vector<std::pair<std::string, Verdict>> Farm::Reconcile(Worker& worker,
   const absl::btree_set<std::string> expected = std::move(worker.occupied);
   worker.occupied.clear();
   // All that it still runs holds its slots, before anything new is decided.
-  for (const RunningAttempt& running : event.running) worker.occupied.insert(running.attempt_id);
+  worker.expected_end.clear();
+  for (const std::string& attempt_id : expected) Release(attempt_id);
+  for (const RunningAttempt& running : event.running) {
+    worker.occupied.insert(running.attempt_id);
+    if (const std::optional<Place> place = FindAttempt(running.attempt_id)) {
+      Occupy(worker, *place->job, place->ref());
+    }
+  }
   Reindex(worker);
 
   for (const RunningAttempt& running : event.running) {
@@ -139,7 +146,7 @@ void Farm::On(const WorkerReadiness& event) {
   worker->not_ready = event.not_ready;
   effects_->workers_shown.insert(worker->description.id);
   Reindex(*worker);
-  WorkerChanged(*worker, worker->description.platforms);
+  WorkerChanged();
 }
 
 void Farm::On(const WorkerDrains& event) {
@@ -148,7 +155,7 @@ void Farm::On(const WorkerDrains& event) {
   if (!worker->stopping) {
     worker->stopping = true;
     Reindex(*worker);
-    WorkerChanged(*worker, worker->description.platforms);
+    WorkerChanged();
   }
   for (const std::string& attempt_id : event.hand_back) {
     const std::optional<Place> place = FindAttempt(attempt_id);
@@ -192,8 +199,10 @@ void Farm::LoseWorker(Worker& worker) {
   worker.state = WorkerLost{};
   const absl::btree_set<std::string> occupied = std::move(worker.occupied);
   worker.occupied.clear();
+  worker.expected_end.clear();
+  for (const std::string& attempt_id : occupied) Release(attempt_id);
   Reindex(worker);
-  WorkerChanged(worker, worker.description.platforms);
+  WorkerChanged();
   for (const std::string& attempt_id : occupied) {
     const std::optional<Place> place = FindAttempt(attempt_id);
     if (!place || !IsOnWorker(place->ref().state)) continue;
@@ -238,7 +247,7 @@ void Farm::Admit(Worker& worker, Admission admission, const std::string& reason)
   worker.streak = {};
   effects_->workers.insert(worker.description.id);
   Reindex(worker);
-  WorkerChanged(worker, worker.description.platforms);
+  WorkerChanged();
 }
 
 void Farm::NoteSuccess(const std::string& worker_id) {

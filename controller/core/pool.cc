@@ -1,9 +1,12 @@
 #include "controller/core/pool.h"
 
+#include <algorithm>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 
 namespace manyarch::controller::core {
 
@@ -21,7 +24,7 @@ bool IsFree(const Worker& worker) {
          static_cast<int>(worker.occupied.size()) < worker.description.slots;
 }
 
-std::string WhatItOffers(const Worker& worker, bool local_only) {
+std::string WhatItOffers(const Worker& worker, const Need& need) {
   if (std::holds_alternative<WorkerLost>(worker.state)) {
     return absl::StrCat(worker.description.name, " is lost");
   }
@@ -34,10 +37,13 @@ std::string WhatItOffers(const Worker& worker, bool local_only) {
   if (!worker.not_ready.empty()) {
     return absl::StrCat(worker.description.name, " takes nothing new for now: ", worker.not_ready);
   }
-  if (local_only && !worker.description.local) {
+  if (need.local_only && !worker.description.local) {
     return absl::StrCat(
         worker.description.name,
         " is on another machine, which cannot reach a registry on this one's loopback");
+  }
+  if (const std::string unmet = UnmetConstraint(worker.description, need); !unmet.empty()) {
+    return absl::StrCat(worker.description.name, " ", unmet);
   }
   std::vector<std::string> offers;
   for (const OfferedPlatform& offered : worker.description.platforms) {
@@ -65,84 +71,158 @@ Worker& WorkerPool::Insert(Worker worker) {
   return workers_.insert_or_assign(id, std::move(worker)).first->second;
 }
 
-std::vector<WorkerPool::Offers*> WorkerPool::ListsOf(const OfferedPlatform& offered, bool local) {
-  std::vector<Offers*> lists;
-  for (const bool local_only : {false, true}) {
-    if (local_only && !local) continue;
-    ByMode& modes = by_place_[{offered.platform, local_only}];
-    lists.push_back(offered.emulated ? &modes.emulated : &modes.native);
+int64_t AdvertisedMemory(const WorkerDescription& worker) {
+  const auto label = worker.labels.find("memory");
+  if (label == worker.labels.end()) return 0;
+  absl::string_view text = label->second;
+  absl::ConsumeSuffix(&text, "B");
+  absl::ConsumeSuffix(&text, "i");
+  constexpr absl::string_view kUnits = "KMGT";
+  const size_t unit = text.empty() ? absl::string_view::npos : kUnits.find(text.back());
+  if (unit != absl::string_view::npos) text.remove_suffix(1);
+  int64_t bytes = 0;
+  if (!absl::SimpleAtoi(text, &bytes) || bytes < 0 || bytes > (int64_t{1} << 20)) {
+    return unit == absl::string_view::npos ? bytes : 0;
   }
-  return lists;
+  return unit == absl::string_view::npos ? bytes : bytes << (10 * (unit + 1));
+}
+
+std::string UnmetConstraint(const WorkerDescription& worker, const Need& need) {
+  for (const auto& [name, wanted] : need.constraints) {
+    const auto label = worker.labels.find(name);
+    if (label == worker.labels.end()) return absl::StrCat("has no label ", name, "=", wanted);
+    if (label->second != wanted) {
+      return absl::StrCat("has the label ", name, "=", label->second, ", not ", name, "=", wanted);
+    }
+  }
+  const int64_t memory = AdvertisedMemory(worker);
+  if (memory > 0 && need.memory_bytes > memory) {
+    return absl::StrCat("advertises ", worker.labels.at("memory"),
+                        " of memory, less than the build may use");
+  }
+  return "";
+}
+
+bool AnyNative(const std::vector<Option>& options) {
+  return std::any_of(options.begin(), options.end(), [](const Option& option) {
+    return !option.emulated && !option.of->registered.empty();
+  });
+}
+
+WorkerClass& WorkerPool::ClassFor(const WorkerDescription& description) {
+  std::vector<Offer> offers;
+  for (const OfferedPlatform& offered : description.platforms) {
+    offers.emplace_back(offered.platform, offered.emulated);
+  }
+  std::sort(offers.begin(), offers.end());
+  absl::btree_map<std::string, std::string> labels;
+  for (const std::string& name : labels_) {
+    const auto label = description.labels.find(name);
+    if (label != description.labels.end()) labels.insert(*label);
+  }
+  ClassKey key{std::move(offers), description.local, AdvertisedMemory(description), labels};
+  const auto [it, fresh] = by_key_.try_emplace(std::move(key), classes_.size());
+  if (fresh) {
+    auto one = std::make_unique<WorkerClass>();
+    one->index = classes_.size();
+    one->platforms = description.platforms;
+    one->local = description.local;
+    one->memory_bytes = AdvertisedMemory(description);
+    one->labels = std::move(labels);
+    classes_.push_back(std::move(one));
+    ++version_;
+  }
+  return *classes_[it->second];
+}
+
+void WorkerPool::TakeOut(const std::string& id, Indexed& entry) {
+  if (entry.of == nullptr) return;
+  if (entry.registered) entry.of->registered.erase(id);
+  if (entry.free) entry.of->free.erase({entry.load, id});
+  entry.of->slots -= entry.slots;
+  entry.of->busy -= entry.busy;
+  entry.of->busy_until -= entry.busy_until;
+}
+
+void WorkerPool::Redescribe(const Worker& worker) {
+  Indexed& entry = indexed_[worker.description.id];
+  TakeOut(worker.description.id, entry);
+  entry = {};
+  entry.of = &ClassFor(worker.description);
+  Reindex(worker);
 }
 
 void WorkerPool::Reindex(const Worker& worker) {
   const std::string& id = worker.description.id;
   Indexed& entry = indexed_[id];
-  for (const OfferedPlatform& offered : entry.platforms) {
-    for (Offers* offers : ListsOf(offered, entry.local)) {
-      if (entry.registered) offers->registered.erase(id);
-      if (entry.free) offers->free.erase({entry.load, id});
-    }
+  if (entry.of == nullptr) entry.of = &ClassFor(worker.description);
+  TakeOut(id, entry);
+  WorkerClass& of = *entry.of;
+  entry = {};
+  entry.of = &of;
+  entry.registered = IsRegistered(worker);
+  entry.free = IsFree(worker);
+  entry.load = static_cast<int>(worker.occupied.size());
+  if (!entry.registered) return;
+  entry.slots = worker.description.slots;
+  for (const auto& [attempt, end] : worker.expected_end) {
+    ++entry.busy;
+    entry.busy_until += absl::ToDoubleSeconds(end - absl::UnixEpoch());
   }
-  entry = {worker.description.platforms, worker.description.local, IsRegistered(worker),
-           IsFree(worker), static_cast<int>(worker.occupied.size())};
-  for (const OfferedPlatform& offered : entry.platforms) {
-    for (Offers* offers : ListsOf(offered, entry.local)) {
-      if (entry.registered) offers->registered.insert(id);
-      if (entry.free) offers->free.insert({entry.load, id});
-    }
-  }
+  of.registered.insert(id);
+  if (entry.free) of.free.insert({entry.load, id});
+  of.slots += entry.slots;
+  of.busy += entry.busy;
+  of.busy_until += entry.busy_until;
 }
 
-const WorkerPool::ByMode* WorkerPool::ModesOf(const Need& need) const {
-  const auto it = by_place_.find({need.platform, need.local_only});
-  return it == by_place_.end() ? nullptr : &it->second;
+void WorkerPool::Distinguish(const Need& need) {
+  bool fresh = false;
+  for (const auto& [name, value] : need.constraints) fresh |= labels_.insert(name).second;
+  if (!fresh) return;
+  for (const auto& [id, worker] : workers_) Redescribe(worker);
 }
 
-bool WorkerPool::MayEmulate(const ByMode& modes, Emulation policy) {
-  return policy == Emulation::kAllow ||
-         (policy == Emulation::kFallback && modes.native.registered.empty());
+const WorkerClass* WorkerPool::ClassOf(const std::string& worker) const {
+  const auto it = indexed_.find(worker);
+  return it == indexed_.end() ? nullptr : it->second.of;
+}
+
+std::vector<Option> WorkerPool::OptionsFor(const Need& need) const {
+  std::vector<Option> options;
+  for (const bool emulated : {false, true}) {
+    if (emulated && need.policy == Emulation::kNever) continue;
+    for (const auto& of : classes_) {
+      if (need.local_only && !of->local) continue;
+      if (of->memory_bytes > 0 && need.memory_bytes > of->memory_bytes) continue;
+      const auto meets = [&](const std::pair<std::string, std::string>& label) {
+        const auto found = of->labels.find(label.first);
+        return found != of->labels.end() && found->second == label.second;
+      };
+      if (!std::all_of(need.constraints.begin(), need.constraints.end(), meets)) continue;
+      const auto offers = [&](bool how) {
+        return std::any_of(of->platforms.begin(), of->platforms.end(),
+                           [&](const OfferedPlatform& offered) {
+                             return offered.platform == need.platform && offered.emulated == how;
+                           });
+      };
+      if (offers(emulated) && !(emulated && offers(false))) options.push_back({of.get(), emulated});
+    }
+  }
+  return options;
 }
 
 bool WorkerPool::Servable(const Need& need) const {
-  const ByMode* modes = ModesOf(need);
-  return modes != nullptr &&
-         (!modes->native.registered.empty() ||
-          (MayEmulate(*modes, need.policy) && !modes->emulated.registered.empty()));
-}
-
-std::optional<Placement> WorkerPool::Choose(const Need& need,
-                                            const absl::btree_set<std::string>& avoid) {
-  const ByMode* modes = ModesOf(need);
-  if (modes == nullptr) return std::nullopt;
-  const bool emulate = MayEmulate(*modes, need.policy);
-
-  size_t eligible = modes->native.registered.size();
-  if (emulate) eligible += modes->emulated.registered.size();
-  size_t avoided = 0;
-  for (const std::string& id : avoid) {
-    if (modes->native.registered.contains(id) ||
-        (emulate && modes->emulated.registered.contains(id))) {
-      ++avoided;
-    }
-  }
-  const bool someone_else = avoided < eligible;
-
-  for (const bool emulated : {false, true}) {
-    if (emulated && !emulate) continue;
-    for (const auto& [load, id] : (emulated ? modes->emulated : modes->native).free) {
-      if (someone_else && avoid.contains(id)) continue;
-      return Placement{Find(id), emulated};
-    }
-  }
-  return std::nullopt;
+  const std::vector<Option> options = OptionsFor(need);
+  return std::any_of(options.begin(), options.end(),
+                     [](const Option& option) { return !option.of->registered.empty(); });
 }
 
 std::string WorkerPool::ExplainUnservable(const Need& need) const {
   std::vector<std::string> lines;
   for (const auto& [id, worker] : workers_) {
     if (static_cast<int>(lines.size()) == kMostNamed) break;
-    lines.push_back(WhatItOffers(worker, need.local_only));
+    lines.push_back(WhatItOffers(worker, need));
   }
   if (workers_.size() > lines.size()) {
     lines.push_back(absl::StrCat("and ", workers_.size() - lines.size(), " more"));
@@ -154,15 +234,14 @@ std::string WorkerPool::ExplainUnservable(const Need& need) const {
 }
 
 std::string WorkerPool::Explain(const Need& need) const {
-  if (!Servable(need)) return ExplainUnservable(need);
-  const ByMode& modes = *ModesOf(need);
-  const bool emulate = MayEmulate(modes, need.policy);
+  const std::vector<Option> options = OptionsFor(need);
+  const bool natively = AnyNative(options) && need.policy != Emulation::kAllow && !need.hedge;
   std::vector<std::string> names;
-  size_t count = modes.native.registered.size();
-  if (emulate) count += modes.emulated.registered.size();
-  for (const Offers* offers : {&modes.native, &modes.emulated}) {
-    if (offers == &modes.emulated && !emulate) continue;
-    for (const std::string& id : offers->registered) {
+  size_t count = 0;
+  for (const Option& option : options) {
+    if (option.emulated && natively) continue;
+    count += option.of->registered.size();
+    for (const std::string& id : option.of->registered) {
       if (static_cast<int>(names.size()) >= kMostNamed) break;
       const Worker& worker = *Find(id);
       names.push_back(absl::StrCat(
@@ -171,6 +250,7 @@ std::string WorkerPool::Explain(const Need& need) const {
           std::holds_alternative<WorkerSuspect>(worker.state) ? ", not answering" : "", ")"));
     }
   }
+  if (count == 0) return ExplainUnservable(need);
   if (count > names.size()) names.push_back(absl::StrCat("and ", count - names.size(), " more"));
   return absl::StrCat("waiting for a free slot for ", ToString(need.platform), ": ",
                       absl::StrJoin(names, ", "));

@@ -1,28 +1,46 @@
-// The registered workers, indexed by what they offer, so that choosing one does not walk all of
-// them.
+// The registered workers, in classes of alike ones, so that choosing among them does not walk all.
 #pragma once
 
+#include <cstdint>
 #include <map>
-#include <optional>
+#include <memory>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_map.h"
+#include "controller/core/need.h"
 #include "controller/core/types.h"
 
 namespace manyarch::controller::core {
 
-// What a build asks of a worker.
-struct Need {
-  Platform platform;
-  bool local_only = false;
-  Emulation policy = Emulation::kFallback;
-  friend auto operator<=>(const Need&, const Need&) = default;
-};
-
+// Where a build is to start.
 struct Placement {
   Worker* worker = nullptr;
+  bool emulated = false;
+};
+
+// Workers that are alike in all that any build asks for.
+struct WorkerClass {
+  size_t index = 0;  // In the order in which classes appeared.
+  std::vector<OfferedPlatform> platforms;
+  bool local = false;
+  int64_t memory_bytes = 0;                          // 0: not advertised.
+  absl::btree_map<std::string, std::string> labels;  // Those that some build has asked for.
+
+  absl::btree_set<std::string> registered;
+  absl::btree_set<std::pair<int, std::string>> free;  // By number of attempts, then id.
+  int slots = 0;                                      // Of all registered.
+  int busy = 0;                                       // Attempts there whose end is predicted,
+  double busy_until = 0;  // and the sum of those ends, in steady seconds.
+};
+
+// A class that could take what a build asks for, and how.
+struct Option {
+  const WorkerClass* of = nullptr;
   bool emulated = false;
 };
 
@@ -37,51 +55,62 @@ class WorkerPool {
   const absl::btree_map<std::string, Worker>& all() const { return workers_; }
 
   // To be called after anything about the worker changed that decides whether it is registered or
-  // free.
+  // free, or when what it runs is predicted to end.
   void Reindex(const Worker& worker);
+  // To be called, instead, after its description has changed.
+  void Redescribe(const Worker& worker);
+  // A build asks for these labels: from now on they tell classes apart.
+  void Distinguish(const Need& need);
+
+  const std::vector<std::unique_ptr<WorkerClass>>& classes() const { return classes_; }
+  // Null for a worker that was never indexed.
+  const WorkerClass* ClassOf(const std::string& worker) const;
+  // Every class that offers what is asked for, in the order of their indices, native ones first;
+  // emulated ones only where the policy does not rule them out altogether.
+  std::vector<Option> OptionsFor(const Need& need) const;
+  // Rises whenever what OptionsFor says may have changed.
+  uint64_t version() const { return version_; }
 
   // Whether any registered worker may ever take it.
   bool Servable(const Need& need) const;
-
-  // A free worker: native before emulated, then the one with the fewest attempts. Workers in
-  // `avoid` are taken only where no other registered worker would do.
-  std::optional<Placement> Choose(const Need& need, const absl::btree_set<std::string>& avoid);
-
   // Why nothing was chosen, as a sentence that names workers and what they offer.
   std::string Explain(const Need& need) const;
 
  private:
-  struct Offers {
-    absl::btree_set<std::string> registered;
-    absl::btree_set<std::pair<int, std::string>> free;  // By number of attempts, then id.
-  };
-  struct ByMode {
-    Offers native;
-    Offers emulated;
-  };
-  struct Place {
-    Platform platform;
-    bool local_only = false;
-    friend auto operator<=>(const Place&, const Place&) = default;
-  };
+  using Offer = std::pair<Platform, bool>;
+  using ClassKey =
+      std::tuple<std::vector<Offer>, bool, int64_t, absl::btree_map<std::string, std::string>>;
   // What the index says of a worker now, to be taken out again.
   struct Indexed {
-    std::vector<OfferedPlatform> platforms;
-    bool local = false;
+    WorkerClass* of = nullptr;
     bool registered = false;
     bool free = false;
     int load = 0;
+    int slots = 0;
+    int busy = 0;
+    double busy_until = 0;
   };
 
-  // Every list that a worker belongs to which offers this.
-  std::vector<Offers*> ListsOf(const OfferedPlatform& offered, bool local);
-  const ByMode* ModesOf(const Need& need) const;
-  static bool MayEmulate(const ByMode& modes, Emulation policy);
+  static void TakeOut(const std::string& id, Indexed& entry);
+  WorkerClass& ClassFor(const WorkerDescription& description);
   std::string ExplainUnservable(const Need& need) const;
 
   absl::btree_map<std::string, Worker> workers_;
-  absl::btree_map<std::string, Indexed> indexed_;
-  std::map<Place, ByMode> by_place_;  // ListsOf needs addresses that stay.
+  absl::flat_hash_map<std::string, Indexed> indexed_;
+  absl::btree_set<std::string> labels_;  // Names of those that some build has asked for.
+  std::map<ClassKey, size_t> by_key_;
+  std::vector<std::unique_ptr<WorkerClass>> classes_;
+  uint64_t version_ = 1;
 };
+
+// The bytes that a worker's label "memory" promises, as in "64GiB", "64G" or "68719476736"; 0 where
+// there is none.
+int64_t AdvertisedMemory(const WorkerDescription& worker);
+
+// Why a worker does not fulfil the constraints or the memory of a need; empty: it does.
+std::string UnmetConstraint(const WorkerDescription& worker, const Need& need);
+
+// Whether one of these is native and has a registered worker: then emulated ones are second choice.
+bool AnyNative(const std::vector<Option>& options);
 
 }  // namespace manyarch::controller::core

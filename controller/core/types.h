@@ -32,6 +32,7 @@ struct Failure {
   int exit_code = 0;
   std::string step;
   std::vector<std::string> last_lines;
+  bool emulator_crash = false;  // A native worker may succeed.
 };
 
 // A pushed image. `size` and `media_type` are those of its manifest; known once verified.
@@ -88,6 +89,10 @@ struct JobSpec {
   BinaryCheck binary_check = BinaryCheck::kWarn;
   ImageFormat format = ImageFormat::kDocker;
   bool immutable = false;  // A tag that points elsewhere is not moved.
+  std::string target;        // The Containerfile's stage; durations are learned for each.
+  int64_t memory_bytes = 0;  // That a build may use; 0: not said.
+  absl::btree_map<std::string, std::string> constraints;  // Labels that a worker must have.
+  bool hedge = false;  // Emulated while native is a long way off, and natively as well.
   bool local_only =
       false;  // What workers push to is on the controller's loopback: only those there reach it.
 };
@@ -137,6 +142,9 @@ struct Attempt {
   absl::Time pushed_at = absl::InfinitePast();  // When its worker reported the image.
   absl::Time finished_at = absl::InfinitePast();
   absl::Time deadline = absl::InfiniteFuture();  // Steady: when the controller itself ends it.
+  absl::Time began = absl::InfiniteFuture();     // Steady: when its worker took it.
+  double predicted = 0;                          // Seconds that it was expected to need its slot.
+  absl::Duration took;  // From then until its image was reported; zero: not known.
 };
 
 // --- Builds
@@ -233,6 +241,7 @@ struct Job {
   std::string retry_of;  // The job that this one repeats; empty: none.
   int64_t revision = 0;
   absl::Time submitted_at;
+  absl::Time queued_at;  // Steady: when it was submitted.
   absl::Time started_at = absl::InfinitePast();
   absl::Time finished_at = absl::InfinitePast();
 };
@@ -300,8 +309,9 @@ struct Worker {
   int64_t successes = 0;
   FailureStreak streak;
   absl::btree_set<std::string> occupied;  // Attempts that hold a slot there, abandoned ones too.
-  absl::Time last_heard;                  // Steady.
-  absl::Time last_seen_at;                // Wall.
+  absl::btree_map<std::string, absl::Time> expected_end;  // Steady, of those known among them.
+  absl::Time last_heard;                                  // Steady.
+  absl::Time last_seen_at;                                // Wall.
 };
 
 // --- Predicates

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "controller/wire/convert.h"
+#include "controller/wire/times.h"
 
 namespace manyarch::controller::rpc {
 
@@ -56,6 +57,37 @@ std::string SummaryOf(const v1::Build& build) {
 
 }  // namespace
 
+void AddForecast(const std::vector<core::BuildExplanation>& builds, v1::Job& job) {
+  std::optional<absl::Time> last;
+  bool all_known = true;
+  for (v1::Build& build : *job.mutable_builds()) {
+    const bool live =
+        build.state() == v1::BUILD_STATE_WAITING || build.state() == v1::BUILD_STATE_RUNNING;
+    if (!live) continue;
+    std::optional<absl::Time> finish;
+    for (const core::BuildExplanation& known : builds) {
+      if (known.platform != wire::FromProto(build.platform())) continue;
+      if (known.predicted_start) {
+        *build.mutable_predicted_start() = wire::ToProto(*known.predicted_start);
+      }
+      if (known.predicted_finish) {
+        *build.mutable_predicted_finish() = wire::ToProto(*known.predicted_finish);
+      }
+      finish = known.predicted_finish;
+    }
+    if (build.optional()) continue;
+    all_known = all_known && finish.has_value();
+    if (!finish || (last && *finish <= *last)) continue;
+    last = finish;
+    *job.mutable_gating() = build.platform();
+  }
+  if (!last || !all_known) {
+    job.clear_gating();
+    return;
+  }
+  *job.mutable_predicted_finish() = wire::ToProto(*last);
+}
+
 v1::ExplainJobResponse ExplanationOf(v1::Job job,
                                      const std::vector<core::BuildExplanation>& waiting) {
   v1::ExplainJobResponse response;
@@ -75,6 +107,7 @@ v1::ExplainJobResponse ExplanationOf(v1::Job job,
       }
     }
   }
+  AddForecast(waiting, job);
   *response.mutable_job() = std::move(job);
   return response;
 }

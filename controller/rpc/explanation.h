@@ -9,6 +9,9 @@
 
 namespace manyarch::controller::rpc {
 
+// Puts into `job` when its builds are predicted to start and to end, and which of them is last.
+void AddForecast(const std::vector<core::BuildExplanation>& builds, v1::Job& job);
+
 // `waiting` is what the core knows of a job that lives; empty where it has ended.
 v1::ExplainJobResponse ExplanationOf(v1::Job job,
                                      const std::vector<core::BuildExplanation>& waiting);

@@ -24,6 +24,8 @@ constexpr absl::Duration kLongestCall = absl::Seconds(60);
 constexpr absl::Duration kTailPatience = absl::Seconds(30);
 constexpr int kMostReferences = 100;
 constexpr absl::Duration kLookUp = absl::Milliseconds(250);
+// Watchers are told when builds are predicted to end no more often than this.
+constexpr absl::Duration kTellTimes = absl::Seconds(2);
 
 absl::Time DeadlineOf(const grpc::ServerContext& context) {
   const absl::Time latest = absl::Now() + kLongestCall;
@@ -177,7 +179,7 @@ grpc::Status FarmService::ExplainJob(grpc::ServerContext* context,
   if (!job.ok()) return ToGrpc(job.status());
   CallPort::Reply reply;
   if (!IsTerminal(*job)) {
-    reply = calls_->Call(core::Explain{0, job->id()}, DeadlineOf(*context));
+    reply = calls_->Call(core::Explain{0, job->id(), false}, DeadlineOf(*context));
     // It has ended meanwhile.
     if (!reply.status.ok() && !absl::IsNotFound(reply.status)) return ToGrpc(reply.status);
     job = jobs_->Get(job->id());
@@ -201,10 +203,18 @@ grpc::Status FarmService::CheckDestinations(grpc::ServerContext* /*context*/,
   return grpc::Status::OK;
 }
 
-grpc::Status FarmService::GetJob(grpc::ServerContext* /*context*/, const v1::GetJobRequest* request,
+// What is predicted of a job that lives; nothing where the loop has no time to say.
+void FarmService::AddTimes(v1::Job& job, absl::Time deadline) {
+  if (IsTerminal(job)) return;
+  const CallPort::Reply reply = calls_->Call(core::Explain{0, job.id(), true}, deadline);
+  if (reply.status.ok()) AddForecast(reply.builds, job);
+}
+
+grpc::Status FarmService::GetJob(grpc::ServerContext* context, const v1::GetJobRequest* request,
                                  v1::GetJobResponse* response) {
   absl::StatusOr<v1::Job> job = jobs_->Get(request->job_id());
   if (!job.ok()) return ToGrpc(job.status());
+  AddTimes(*job, std::min(DeadlineOf(*context), absl::Now() + absl::Seconds(1)));
   *response->mutable_job() = *std::move(job);
   return grpc::Status::OK;
 }
@@ -227,6 +237,7 @@ grpc::Status FarmService::WatchJob(grpc::ServerContext* context, const v1::Watch
   // difference counts as news.
   int64_t seen =
       request->after_revision() > 0 && !IsTerminal(*first) ? request->after_revision() : -1;
+  absl::Time told = absl::InfinitePast();
   while (!context->IsCancelled()) {
     if (stopping_) return ToGrpc(Stopping());
     const auto job = jobs_->Await(id, seen, absl::Now() + kLookUp);
@@ -235,6 +246,10 @@ grpc::Status FarmService::WatchJob(grpc::ServerContext* context, const v1::Watch
     seen = (*job)->revision();
     v1::WatchJobResponse response;
     *response.mutable_job() = **job;
+    if (absl::Now() - told > kTellTimes) {
+      AddTimes(*response.mutable_job(), absl::Now() + kLookUp);
+      told = absl::Now();
+    }
     if (!writer->Write(response)) break;
     if (IsTerminal(**job)) return grpc::Status::OK;
   }

@@ -9,7 +9,7 @@ namespace manyarch::controller {
 namespace {
 
 // Entry n brings version n to version n + 1. Entries are never changed once released, only added.
-constexpr std::array<const char*, 3> kMigrations = {
+constexpr std::array<const char*, 4> kMigrations = {
     R"sql(
       CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
       INSERT INTO meta VALUES ('epoch', 0);
@@ -44,6 +44,15 @@ constexpr std::array<const char*, 3> kMigrations = {
         sealed BLOB NOT NULL,
         PRIMARY KEY (job_id, name)
       );
+    )sql",
+    R"sql(
+      CREATE TABLE estimates (
+        repository TEXT NOT NULL,
+        target TEXT NOT NULL,
+        platform TEXT NOT NULL,
+        body BLOB NOT NULL,
+        PRIMARY KEY (repository, target, platform)
+      ) WITHOUT ROWID;
     )sql",
 };
 

@@ -12,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/base/status_macros.h"
 #include "common/os/failpoint.h"
+#include "controller/store/estimate_rows.h"
 #include "controller/store/schema.h"
 #include "controller/store/store.h"
 #include "controller/wire/convert.h"
@@ -187,6 +188,7 @@ class SqliteStore : public Store {
         state.tags[tags.getColumn(0).getString()] = {tags.getColumn(1).getInt64(),
                                                      tags.getColumn(2).getString()};
       }
+      MA_RETURN_IF_ERROR(LoadEstimates(writer_, state));
       state.last_generation =
           writer_.execAndGet("SELECT COALESCE(MAX(generation), 0) FROM jobs").getInt64();
       return state;
@@ -221,6 +223,7 @@ class SqliteStore : public Store {
         upsert_tag_->bind(3, owner.job_id);
         upsert_tag_->exec();
       }
+      WriteEstimates(writer_, batch);
       MANYARCH_FAILPOINT("commit/before");
       if (Has<core::JobPublishing>(batch)) MANYARCH_FAILPOINT("commit/before-intent");
       if (Has<core::JobSucceeded>(batch)) MANYARCH_FAILPOINT("commit/before-success");

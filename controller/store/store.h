@@ -1,4 +1,5 @@
-// What must survive a crash: jobs, workers, tag owners. Entities as rows, with a proto for a body.
+// What must survive a crash: jobs, workers, tag owners, estimates. Entities as rows, with a proto
+// for a body.
 #pragma once
 
 #include <memory>
@@ -22,6 +23,7 @@ struct Batch {
   std::vector<const core::Job*> jobs;
   std::vector<const core::Worker*> workers;
   std::vector<std::pair<std::string, core::TagOwner>> tags;
+  std::vector<std::pair<core::BuildKind, const core::History*>> estimates;  // Null: forgotten.
 };
 
 // Where a job's idempotency key was seen before.
@@ -36,7 +38,7 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  // The live jobs, all workers and all tag owners.
+  // The live jobs, all workers, all tag owners and all estimates.
   virtual absl::StatusOr<core::FarmState> Load() = 0;
 
   // All or nothing, durable on return. RESOURCE_EXHAUSTED: the disk is full. ABORTED: another

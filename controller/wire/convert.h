@@ -3,8 +3,10 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
+#include "controller/core/estimates.h"
 #include "controller/core/events.h"
 #include "controller/core/types.h"
 #include "manyarch/v1/stored.pb.h"
@@ -45,6 +47,9 @@ core::WorkerDescription FromProto(const v1::WorkerDescription& description);
 v1::Worker ToProto(const core::Worker& worker);
 v1::StoredWorker ToStored(const core::Worker& worker);
 core::Worker FromStored(const v1::StoredWorker& stored);
+
+v1::StoredEstimate ToStored(const core::BuildKind& kind, const core::History& history);
+std::pair<core::BuildKind, core::History> FromStored(const v1::StoredEstimate& stored);
 
 // Attempts as a worker's session tells them.
 core::FinishedAttempt FromProto(const v1::Finished& finished);

@@ -143,6 +143,16 @@ absl::StatusOr<std::shared_ptr<const core::JobSpec>> FromProto(const v1::JobSpec
   }
   value->context_root = spec.context_root();
   value->options = spec.options().SerializeAsString();
+  value->target = spec.options().target();
+  value->memory_bytes = spec.options().memory_bytes();
+  for (const v1::NameValue& label : spec.constraints()) {
+    if (label.name().empty() || !value->constraints.emplace(label.name(), label.value()).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the constraint '", label.name(), "=", label.value(),
+                       "' has no name, or another one has the same: give each label once"));
+    }
+  }
+  value->hedge = spec.hedge();
   switch (spec.emulation()) {
     case v1::EMULATION_POLICY_NEVER:
       value->emulation = core::Emulation::kNever;
@@ -201,6 +211,12 @@ v1::JobSpec ToProto(const core::JobSpec& spec) {
   proto.set_format(spec.format == core::ImageFormat::kOci ? v1::IMAGE_FORMAT_OCI
                                                           : v1::IMAGE_FORMAT_DOCKER);
   proto.set_immutable(spec.immutable);
+  for (const auto& [name, label] : spec.constraints) {
+    v1::NameValue& constraint = *proto.add_constraints();
+    constraint.set_name(name);
+    constraint.set_value(label);
+  }
+  proto.set_hedge(spec.hedge);
   return proto;
 }
 

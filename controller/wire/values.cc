@@ -57,6 +57,7 @@ v1::Failure ToProto(const core::Failure& failure) {
   proto.set_exit_code(failure.exit_code);
   proto.set_step(failure.step);
   for (const std::string& line : failure.last_lines) proto.add_last_lines(line);
+  proto.set_emulator_crash(failure.emulator_crash);
   return proto;
 }
 
@@ -67,6 +68,7 @@ core::Failure FromProto(const v1::Failure& failure) {
   value.exit_code = failure.exit_code();
   value.step = failure.step();
   value.last_lines.assign(failure.last_lines().begin(), failure.last_lines().end());
+  value.emulator_crash = failure.emulator_crash();
   return value;
 }
 

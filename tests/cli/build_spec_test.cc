@@ -114,6 +114,17 @@ TEST(BuildSpec, ATagTakesOneWordSoThatTheContextIsNotSwallowed) {
   EXPECT_EQ(flags.context, "context");
 }
 
+TEST(BuildSpec, ConstraintsAreLabelsAndHedgingIsAskedFor) {
+  const auto spec = Spec(
+      {"-t", "r/a:1", "--constraint", "disk=nvme", "--constraint", "zone=a=b", "--hedge", "."});
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  ASSERT_EQ(spec->constraints_size(), 2);
+  EXPECT_EQ(spec->constraints(1).name(), "zone");
+  EXPECT_EQ(spec->constraints(1).value(), "a=b");
+  EXPECT_TRUE(spec->hedge());
+  EXPECT_FALSE(Spec({"-t", "r/a:1", "--constraint", "nvme", "."}).ok());
+}
+
 TEST(BuildSpec, RefusesInSentences) {
   const std::pair<std::vector<std::string>, const char*> rows[] = {
       {{"."}, "no tag given: name the image with -t"},

@@ -79,6 +79,38 @@ TEST_F(StoreTest, ACommitThatFailsLeavesNothingAndDoesNotFailTheNextOne) {
   EXPECT_EQ(store->Load()->jobs.size(), 2U);
 }
 
+TEST_F(StoreTest, EstimatesSurviveARestartAndForgottenOnesAreGone) {
+  const absl::Time now = absl::FromUnixSeconds(1'000'000);
+  const core::BuildKind kept{"reg/app", "release", FarmRig::P("linux/arm64")};
+  const core::BuildKind gone{"reg/old", "", FarmRig::P("linux/amd64")};
+  core::Estimates estimates;
+  estimates.Succeeded(kept, "w", true, absl::Minutes(3), now);
+  estimates.Succeeded(kept, "w", true, absl::Minutes(2), now);
+  estimates.Succeeded(kept, "w", false, absl::Seconds(30), now);
+  estimates.EmulatorCrashed(kept, now);
+  estimates.Succeeded(gone, "w", false, absl::Seconds(1), now);
+  {
+    const auto store = Open();
+    ASSERT_TRUE(
+        store->Commit({{}, {}, {}, {{kept, estimates.Find(kept)}, {gone, estimates.Find(gone)}}})
+            .ok());
+    ASSERT_TRUE(store->Commit({{}, {}, {}, {{gone, nullptr}}}).ok());
+  }
+  const absl::StatusOr<core::FarmState> state = Open()->Load();
+  ASSERT_TRUE(state.ok()) << state.status();
+  ASSERT_EQ(state->estimates.size(), 1U);
+  const auto& [kind, history] = state->estimates.front();
+  EXPECT_EQ(kind, kept);
+  EXPECT_EQ(history.emulated.cold.mean, 180);
+  EXPECT_EQ(history.emulated.warm.mean, 120);
+  EXPECT_EQ(history.native.warm.mean, 30);
+  EXPECT_EQ(history.emulator_crashes, 1);
+  ASSERT_EQ(history.warm_workers.size(), 1U);
+  EXPECT_EQ(history.warm_workers.front().worker, "w");
+  EXPECT_EQ(history.warm_workers.front().at, now);
+  EXPECT_EQ(history.updated_at, now);
+}
+
 TEST_F(StoreTest, EveryStateOfAJobSurvivesARestart) {
   FarmRig rig;
   rig.Join("w", 1, {"linux/amd64", "linux/arm64*"}, 4);

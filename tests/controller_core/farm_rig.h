@@ -1,6 +1,7 @@
 // Drives a farm by hand and tells its effects as short lines, so that tests read like stories.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,8 +13,8 @@ namespace manyarch::controller::core {
 
 class FarmRig {
  public:
-  explicit FarmRig(FarmState state = {})
-      : farm_(std::make_unique<Farm>(FarmOptions{}, Builder(), std::move(state), Clock())) {
+  explicit FarmRig(FarmState state = {}, FarmOptions options = {})
+      : farm_(std::make_unique<Farm>(options, Builder(), std::move(state), Clock())) {
     Effects effects;
     farm_->Start(Clock(), effects);
     last_ = Tell(effects);
@@ -114,6 +115,9 @@ class FarmRig {
   Lines Do(const Event& event) {
     Effects effects;
     farm_->Step(event, Clock(), effects);
+    for (const BuildKind& kind : effects.estimates) {
+      if (const History* history = farm_->estimates().Find(kind)) estimates_[kind] = *history;
+    }
     touched_.assign(effects.jobs.begin(), effects.jobs.end());
     return last_ = Tell(effects);
   }
@@ -126,6 +130,13 @@ class FarmRig {
     const auto* state = std::get_if<BuildWaiting>(&build(id, index).state);
     return state == nullptr ? "(does not wait)" : state->reason;
   }
+  // What is predicted of a job's first build.
+  BuildExplanation Forecast(const std::string& job) {
+    Effects effects;
+    farm_->Step(Explain{9, job, true}, Clock(), effects);
+    return std::get<Explained>(effects.out.at(0)).builds.at(0);
+  }
+  absl::Time wall() const { return Clock().wall; }
   Farm& farm() { return *farm_; }
   const Lines& last() const { return last_; }
   // Jobs that the last step wanted to have made durable.
@@ -140,6 +151,7 @@ class FarmRig {
       state.last_generation = std::max(state.last_generation, job.generation);
     }
     for (const auto& [id, worker] : farm_->workers()) state.workers.push_back(worker);
+    state.estimates.assign(estimates_.begin(), estimates_.end());
     for (const std::string tag : {"reg/app:v1", "reg/app:v2"}) {
       if (const TagOwner* owner = farm_->FindTag(tag)) state.tags[tag] = *owner;
     }
@@ -230,6 +242,7 @@ class FarmRig {
   absl::Time now_ = absl::UnixEpoch() + absl::Hours(100);
   absl::Duration skew_;
   std::unique_ptr<Farm> farm_;
+  std::map<BuildKind, History> estimates_;  // As committed.
   Lines last_;
   Lines touched_;
 };

@@ -144,15 +144,15 @@ rule("what a worker comes back without is tried again"
     LoseAttempt(*place,
                 started ? ]==])
 rule("an abandoned attempt holds its slot until it is gone"
-  [==[  for (const RunningAttempt& running : event.running) worker.occupied.insert(running.attempt_id);]==]
+  [==[  for (const RunningAttempt& running : event.running) {
+    worker.occupied.insert(running.attempt_id);]==]
   [==[  for (const RunningAttempt& running : event.running) {
     const auto there = FindAttempt(running.attempt_id);
     if (Broken("an abandoned attempt holds its slot until it is gone") &&
         (!there || IsTerminal(there->ref().state))) {
       continue;
     }
-    worker.occupied.insert(running.attempt_id);
-  }]==])
+    worker.occupied.insert(running.attempt_id);]==])
 end(controller/core/farm_workers.cc)
 
 begin(worker/core/attempts.cc)

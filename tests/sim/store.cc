@@ -19,7 +19,10 @@ void ForgetSteadyTimes(core::Job& job) {
       waiting->not_before = absl::InfinitePast();
       waiting->no_worker_since = absl::InfiniteFuture();
     }
-    for (core::Attempt& attempt : build.attempts) attempt.deadline = absl::InfiniteFuture();
+    for (core::Attempt& attempt : build.attempts) {
+      attempt.deadline = attempt.began = absl::InfiniteFuture();
+      attempt.took = absl::ZeroDuration();
+    }
   }
 }
 
@@ -35,6 +38,7 @@ absl::StatusOr<core::FarmState> SimStore::Load(int64_t reader) {
   }
   for (const auto& [id, worker] : workers) state.workers.push_back(worker);
   for (const auto& [reference, owner] : tags) state.tags[reference] = owner;
+  state.estimates.assign(estimates.begin(), estimates.end());
   return state;
 }
 
@@ -132,6 +136,11 @@ absl::Status SimStore::Write(int64_t committer, const core::Farm& farm,
   for (const std::string& reference : effects.tags) {
     if (const core::TagOwner* owner = farm.FindTag(reference)) unsynced_.tags[reference] = *owner;
   }
+  for (const core::BuildKind& kind : effects.estimates) {
+    if (const core::History* history = farm.estimates().Find(kind)) {
+      unsynced_.estimates[kind] = *history;
+    }
+  }
   return absl::OkStatus();
 }
 
@@ -149,6 +158,7 @@ void SimStore::Sync() {
     }
     tags[reference] = owner;
   }
+  for (auto& [kind, history] : unsynced_.estimates) estimates[kind] = std::move(history);
   unsynced_ = {};
   ++version;
 }

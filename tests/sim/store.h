@@ -21,6 +21,7 @@ class SimStore {
   std::map<std::string, core::Job> jobs;  // Terminal ones too.
   std::map<std::string, core::Worker> workers;
   std::map<std::string, core::TagOwner> tags;
+  std::map<core::BuildKind, core::History> estimates;
   int64_t epoch = 0;
   int64_t version = 0;  // Rises with every change.
 
@@ -44,6 +45,7 @@ class SimStore {
     std::map<std::string, core::Job> jobs;
     std::map<std::string, core::Worker> workers;
     std::map<std::string, core::TagOwner> tags;
+    std::map<core::BuildKind, core::History> estimates;
   };
   void CheckTransition(const core::Job& before, const core::Job& after);
   void CheckJob(const core::Job& job);

@@ -81,6 +81,7 @@ void World::AddWorkers() {
     core::WorkerDescription description;
     description.id = description.name = absl::StrCat("w", i);
     description.platforms = kinds[i % kinds.size()];
+    description.labels = {{"even", i % 2 == 0 ? "yes" : "no"}};
     description.slots = 1 + static_cast<int>(run_.chance.Below(2));
     workers_.push_back(std::make_unique<SimWorker>(
         &run_, &registry_, [this] { return controller(); }, description));
@@ -91,7 +92,7 @@ void World::AddWorkers() {
 
 std::shared_ptr<const core::JobSpec> World::RandomSpec() {
   auto spec = std::make_shared<core::JobSpec>();
-  spec->project = "default";
+  spec->project = run_.chance.OneIn(3) ? "another" : "default";
   // Few tags, so that jobs compete for them.
   spec->tags.push_back({"registry/app", absl::StrCat("v", run_.chance.Below(3))});
   if (run_.chance.OneIn(3)) spec->tags.push_back({"registry/app", "latest"});
@@ -106,6 +107,9 @@ std::shared_ptr<const core::JobSpec> World::RandomSpec() {
   spec->keep_going = run_.chance.OneIn(4);
   if (run_.chance.OneIn(4)) spec->arch_tag_template.clear();
   if (run_.chance.OneIn(4)) spec->emulation = core::Emulation::kAllow;
+  if (run_.chance.OneIn(4)) spec->hedge = true;
+  if (run_.chance.OneIn(8)) spec->constraints = {{"even", run_.chance.OneIn(2) ? "yes" : "no"}};
+  spec->priority = static_cast<int>(run_.chance.Below(3));
   spec->options = run_.chance.OneIn(25) ? "poison" : "sound";
   spec->build_timeout = absl::Minutes(5);
   spec->unschedulable_after = absl::Minutes(3);

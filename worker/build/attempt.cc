@@ -338,6 +338,7 @@ bool Attempt::RunBuildah(const std::vector<std::string>& argv, bool pushing) {
         tools_.platform_works({p.os(), p.arch(), p.variant()}, work_.dir + "/probe");
   }
   const Verdict verdict = Classify(evidence);
+  result_.mutable_failure()->set_emulator_crash(verdict.emulator_crash);
   return Fail(verdict.failure_class, verdict.message, verdict.exit_code);
 }
 

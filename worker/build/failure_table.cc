@@ -174,13 +174,15 @@ bool IsCrash(int exit_code) {
 
 // The verdict on a RUN; the advice goes into `advice`.
 v1::FailureClass ClassifyRun(const Evidence& evidence, absl::string_view lower_output,
-                             absl::string_view& advice) {
+                             absl::string_view& advice, bool& emulator_crash) {
   for (const RunRow& row : kRunRows) {
     if (!row.fact(evidence) || !Has(lower_output, row.in, row.text)) continue;
     advice = row.advice;
+    emulator_crash = row.fact == Emulated;
     return row.failure_class;
   }
   if (evidence.emulated && IsCrash(evidence.exit_code)) {
+    emulator_crash = true;
     advice =
         "the program crashed under qemu; a native worker would tell whether it is the emulator";
     return kInfrastructure;
@@ -219,8 +221,8 @@ Verdict Classify(const Evidence& evidence) {
   }
   if (in_run) {
     absl::string_view advice;
-    const v1::FailureClass failure_class =
-        ClassifyRun(evidence, absl::AsciiStrToLower(evidence.output), advice);
+    const v1::FailureClass failure_class = ClassifyRun(
+        evidence, absl::AsciiStrToLower(evidence.output), advice, verdict.emulator_crash);
     return decide(failure_class, advice);
   }
   if (error.empty()) {

@@ -28,6 +28,8 @@ struct Verdict {
   v1::FailureClass failure_class = v1::FAILURE_CLASS_INFRASTRUCTURE;
   std::string message;  // What went wrong and what to do: half a sentence, without the context.
   int exit_code = 0;    // Of the program that a RUN ran; 0 where it was not that.
+  bool emulator_crash =
+      false;  // It, or the emulator under it, crashed: a native worker may do better.
 };
 
 // A RUN that ended with a failure of its own is the user's, whatever it printed, unless what the

@@ -301,6 +301,25 @@ TEST_P(FailureTableTest, Classifies) {
 INSTANTIATE_TEST_SUITE_P(Rows, FailureTableTest, ::testing::ValuesIn(kRows),
                          [](const auto& test) { return std::string(test.param.name); });
 
+TEST(FailureTable, TellsEmulatorCrashesFromOtherFailuresOfTheMachine) {
+  Evidence crash;
+  crash.exit_code = 139;
+  crash.emulated = true;
+  crash.output =
+      "qemu: uncaught target signal 11 (Segmentation fault) - core dumped\n"
+      "Error: building at STEP \"RUN make\": while running runtime: exit status 139\n";
+  EXPECT_TRUE(Classify(crash).emulator_crash);
+  crash.emulated = false;  // A native program may print what it likes.
+  EXPECT_FALSE(Classify(crash).emulator_crash);
+  Evidence full;
+  full.exit_code = 1;
+  full.emulated = full.disk_full = true;
+  full.output =
+      "no space left on device\n"
+      "Error: building at STEP \"RUN make\": while running runtime: exit status 1\n";
+  EXPECT_FALSE(Classify(full).emulator_crash);
+}
+
 TEST(WithoutPaths, PutsTheWorkersPathsInWords) {
   EXPECT_EQ(
       WithoutPaths("checking on sources under \"/s/a/j1/work/context\": no \"/x\"", "/s/a/j1/work"),

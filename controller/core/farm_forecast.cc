@@ -1,0 +1,82 @@
+// When builds are predicted to start and to end. Only for those who ask: nothing is decided by it.
+#include <algorithm>
+
+#include "controller/core/farm.h"
+
+namespace manyarch::controller::core {
+
+namespace {
+
+// Builds and workers that are looked at, at most, for one answer.
+constexpr int kMostAhead = 2000;
+constexpr int kMostWorkers = 200;
+
+// When the first slot of the class is predicted to be free.
+absl::Time FirstFree(const WorkerClass& of, const WorkerPool& pool, absl::Time now) {
+  if (!of.free.empty()) return now;
+  absl::Time first = absl::InfiniteFuture();
+  int looked_at = 0;
+  for (const std::string& id : of.registered) {
+    if (++looked_at > kMostWorkers) break;
+    for (const auto& [attempt, end] : pool.Find(id)->expected_end) {
+      first = std::min(first, std::max(end, now));
+    }
+  }
+  return first;
+}
+
+}  // namespace
+
+// Both ends are infinitely far where they cannot be told.
+Farm::Span Farm::ForecastWaiting(const Job& job, size_t build) {
+  const BuildKey key{job.generation, build};
+  const WaitingBuild* const entry = queue_.Find(key);
+  const Lane* const lane = queue_.FindLane(key);
+  if (entry == nullptr || lane == nullptr) return {};
+  const bool emulated = Policy::HomeIsEmulated(*lane);
+  absl::Time first = absl::InfiniteFuture();
+  for (const Option& option : lane->options) {
+    if (option.emulated != emulated) continue;
+    first = std::min(first, FirstFree(*option.of, pool_, now_.steady));
+  }
+  if (first == absl::InfiniteFuture()) return {};
+  const double all = emulated ? lane->emulated : lane->native;
+  const double ahead = queue_.Ahead(key, emulated, kMostAhead);
+  absl::Time start = first;
+  if (all > 0 && ahead > 0) {
+    const double done = std::min(1e9, policy_.HomeDone(*lane, now_));
+    // The slots are taken one after the other until all is done.
+    const absl::Duration left = now_.steady + absl::Seconds(done) - first;
+    start += std::max(absl::ZeroDuration(), left) * std::min(1.0, ahead / all);
+  }
+  return {start, start + absl::Seconds(emulated ? entry->emulated : entry->native)};
+}
+
+Farm::Span Farm::ForecastRunning(const Build& build) const {
+  Span span;
+  for (const Attempt& attempt : build.attempts) {
+    if (std::holds_alternative<AttemptVerifying>(attempt.state)) return {now_.steady, now_.steady};
+    const Worker* worker = pool_.Find(attempt.worker);
+    if (!IsOnWorker(attempt.state) || worker == nullptr) continue;
+    const auto end = worker->expected_end.find(attempt.id);
+    if (end == worker->expected_end.end()) continue;
+    span.finish = std::min(span.finish, std::max(end->second, now_.steady));
+  }
+  return span;
+}
+
+// In wall time, for people; absent where it cannot be told.
+void Farm::Forecast(const Job& job, size_t build, BuildExplanation& to) {
+  Span span;
+  const auto& state = job.builds[build].state;
+  if (std::holds_alternative<BuildWaiting>(state)) {
+    span = ForecastWaiting(job, build);
+  } else if (std::holds_alternative<BuildRunning>(state)) {
+    span = ForecastRunning(job.builds[build]);
+  }
+  const absl::Duration skew = now_.wall - now_.steady;
+  if (span.start != absl::InfiniteFuture()) to.predicted_start = span.start + skew;
+  if (span.finish != absl::InfiniteFuture()) to.predicted_finish = span.finish + skew;
+}
+
+}  // namespace manyarch::controller::core

@@ -1,0 +1,24 @@
+// What a build asks of a worker. Builds that ask the same wait in one lane.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/base/platform.h"
+#include "controller/core/types.h"
+
+namespace manyarch::controller::core {
+
+struct Need {
+  Platform platform;
+  bool local_only = false;
+  Emulation policy = Emulation::kFallback;
+  bool hedge = false;
+  int64_t memory_bytes = 0;
+  std::vector<std::pair<std::string, std::string>> constraints;  // Labels, sorted by name.
+  friend auto operator<=>(const Need&, const Need&) = default;
+};
+
+}  // namespace manyarch::controller::core

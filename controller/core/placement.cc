@@ -1,0 +1,265 @@
+#include "controller/core/placement.h"
+
+#include <algorithm>
+#include <limits>
+#include <tuple>
+
+namespace manyarch::controller::core {
+
+namespace {
+
+// How far behind the first of a lane a build is looked for when that must go to another worker.
+constexpr int kLookAhead = 16;
+// How far from its end a lane is searched for a build that ends sooner elsewhere.
+constexpr int kLookBehind = 64;
+// An outlook serves for this long, and while the queue has this part of its length more or less.
+constexpr absl::Duration kOutlookFor = absl::Seconds(5);
+constexpr double kOutlookChange = 0.05;
+// A hedged build is emulated once its native turn is further away than this and than it takes.
+constexpr double kFarAway = 60;
+
+bool Contains(const std::vector<std::string>& list, const std::string& item) {
+  return std::find(list.begin(), list.end(), item) != list.end();
+}
+
+double SteadySeconds(absl::Time time) { return absl::ToDoubleSeconds(time - absl::UnixEpoch()); }
+
+}  // namespace
+
+void Policy::Refresh(Lane& lane) const {
+  if (lane.version == pool_->version()) return;
+  lane.options = pool_->OptionsFor(lane.need);
+  lane.version = pool_->version();
+}
+
+bool Policy::Servable(const Lane& lane) {
+  return std::any_of(lane.options.begin(), lane.options.end(),
+                     [](const Option& option) { return !option.of->registered.empty(); });
+}
+
+bool Policy::MayBeGuest(const Need& need) {
+  return need.policy == Emulation::kAllow || (need.hedge && need.policy != Emulation::kNever);
+}
+
+Policy::Role Policy::RoleOf(const Lane& lane, const Option& option) {
+  if (!option.emulated || !AnyNative(lane.options)) return Role::kHome;
+  return MayBeGuest(lane.need) ? Role::kGuest : Role::kNone;
+}
+
+const Outlook& Policy::OutlookNow(Now now) {
+  const size_t size = queue_->size();
+  const size_t off = size > outlook_size_ ? size - outlook_size_ : outlook_size_ - size;
+  if (now.steady - outlook_at_ < kOutlookFor && now.steady >= outlook_at_ &&
+      outlook_version_ == pool_->version() &&
+      static_cast<double>(off) <= kOutlookChange * static_cast<double>(size)) {
+    return outlook_;
+  }
+  const double at = SteadySeconds(now.steady);
+  std::vector<ClassLoad> classes;
+  for (const auto& of : pool_->classes()) {
+    // What runs over its time is taken to need a little longer still.
+    classes.push_back(
+        {static_cast<double>(of->slots), std::max(of->busy_until - at * of->busy, 1.0 * of->busy)});
+  }
+  std::vector<LaneWork> lanes;
+  outlook_lanes_.clear();
+  for (auto& [need, lane] : queue_->lanes()) {
+    if (lane.size == 0) continue;
+    Refresh(lane);
+    LaneWork& work = lanes.emplace_back();
+    for (const Option& option : lane.options) {
+      const double seconds = RoleOf(lane, option) == Role::kNone
+                                 ? std::numeric_limits<double>::infinity()
+                             : option.emulated ? lane.emulated
+                                               : lane.native;
+      work.choices.push_back({option.of->index, seconds});
+    }
+    outlook_lanes_[lane.id] = lanes.size() - 1;
+  }
+  outlook_ = Spread(classes, lanes);
+  outlook_size_ = size;
+  outlook_version_ = pool_->version();
+  outlook_at_ = now.steady;
+  return outlook_;
+}
+
+double Policy::Part(const Lane& lane, const WorkerClass& of, Now now) {
+  const Outlook& outlook = OutlookNow(now);
+  const auto at = outlook_lanes_.find(lane.id);
+  if (at == outlook_lanes_.end()) return 1;  // It was empty then.
+  for (size_t o = 0; o < lane.options.size(); ++o) {
+    if (lane.options[o].of == &of) return outlook.part[at->second][o];
+  }
+  return 0;
+}
+
+double Policy::HomeDone(const Lane& lane, Now now) {
+  const Outlook& outlook = OutlookNow(now);
+  double done = std::numeric_limits<double>::infinity();
+  for (const Option& option : lane.options) {
+    if (RoleOf(lane, option) != Role::kHome || option.of->registered.empty()) continue;
+    done = std::min(done, outlook.until_done[option.of->index]);
+  }
+  return done;
+}
+
+Decision Policy::Make(const WaitingBuild& build, const std::string& worker, bool emulated,
+                      Now now) const {
+  const bool warm = estimates_->IsWarm(build.kind, worker, now.wall);
+  const Estimate estimate = estimates_->Predict(build.kind, emulated, warm);
+  return {build.key, build.job_id, worker, emulated, false, absl::ToDoubleSeconds(estimate.mean)};
+}
+
+// A free worker of the class, one that is warm before others, then the one with the fewest
+// attempts.
+std::optional<Decision> Policy::On(const Option& option, const WaitingBuild& build, bool may_repeat,
+                                   Now now) const {
+  if (option.of->free.empty()) return std::nullopt;
+  const auto fits = [&](const std::string& id) { return may_repeat || !Contains(build.avoid, id); };
+  if (const History* history = estimates_->Find(build.kind)) {
+    for (auto warm = history->warm_workers.rbegin(); warm != history->warm_workers.rend(); ++warm) {
+      const Worker* worker = pool_->Find(warm->worker);
+      if (worker == nullptr || pool_->ClassOf(warm->worker) != option.of || !fits(warm->worker)) {
+        continue;
+      }
+      const int load = static_cast<int>(worker->occupied.size());
+      if (option.of->free.contains({load, warm->worker})) {
+        return Make(build, warm->worker, option.emulated, now);
+      }
+    }
+  }
+  for (const auto& [load, id] : option.of->free) {
+    if (fits(id)) return Make(build, id, option.emulated, now);
+  }
+  return std::nullopt;
+}
+
+// Starts the build at home, on this class only if one is given.
+std::optional<Decision> Policy::Home(const Lane& lane, const WorkerClass* only,
+                                     const WaitingBuild& build, Now now) const {
+  // Workers where it came to nothing are taken again only where no other would do.
+  size_t others = 0;
+  for (const Option& option : lane.options) {
+    if (RoleOf(lane, option) == Role::kHome) others += option.of->registered.size();
+  }
+  for (const std::string& id : build.avoid) {
+    for (const Option& option : lane.options) {
+      if (RoleOf(lane, option) == Role::kHome && option.of->registered.contains(id)) --others;
+    }
+  }
+  const bool may_repeat = others == 0;
+  std::optional<Decision> best;
+  auto best_by = std::make_tuple(std::numeric_limits<double>::infinity(), size_t{0}, 0.0);
+  for (const Option& option : lane.options) {
+    if (RoleOf(lane, option) != Role::kHome || (only != nullptr && option.of != only)) continue;
+    std::optional<Decision> one = On(option, build, may_repeat, now);
+    if (!one) continue;
+    // Where it ends first; among equals the class that others could use least, then the idlest.
+    const auto by =
+        std::make_tuple(one->predicted, option.of->platforms.size(),
+                        static_cast<double>(option.of->busy) / std::max(1, option.of->slots));
+    if (best && !(by < best_by)) continue;
+    best = std::move(one);
+    best_by = by;
+  }
+  return best;
+}
+
+// Emulates one of the last builds in turn that ends sooner so than at home: the shortest, for short
+// ones leave the long ones to the fast machines.
+std::optional<Decision> Policy::Guest(const Lane& lane, const WorkerClass* only, Now now) {
+  if (lane.size == 0 || !MayBeGuest(lane.need) || !AnyNative(lane.options)) return std::nullopt;
+  double slots = 0;
+  for (const Option& option : lane.options) {
+    if (RoleOf(lane, option) == Role::kHome) slots += option.of->slots;
+  }
+  std::optional<Decision> found;
+  for (const Option& option : lane.options) {
+    if (RoleOf(lane, option) != Role::kGuest || (only != nullptr && option.of != only)) continue;
+    if (option.of->free.empty()) continue;
+    const double done = HomeDone(lane, now);
+    const double part = Part(lane, *option.of, now);
+    double least = std::numeric_limits<double>::infinity();
+    queue_->VisitLast(lane, kLookBehind, [&](const WaitingBuild& build) {
+      if (build.hedged) return false;
+      // What has been learned since it was queued counts; a mere guess may be far off.
+      const Estimate estimate = estimates_->Predict(build.kind, true, true);
+      const double doubt = estimate.learned ? 0.0 : 2.0;
+      const double emulated = absl::ToDoubleSeconds(estimate.mean + doubt * estimate.spread);
+      if (emulated >= least) return false;
+      // Its own end at home; the outlook has spread it as if it could be cut in pieces.
+      const double home = done + build.native * (1 - (1 - part) / std::max(1.0, slots));
+      const bool sooner = lane.need.policy == Emulation::kAllow && part > 0 && emulated < home;
+      const bool hedged = lane.need.hedge && home - build.native > std::max(kFarAway, build.native);
+      if (!sooner && !hedged) return false;
+      std::optional<Decision> one = On(option, build, false, now);
+      if (!one) return false;
+      one->hedged = lane.need.hedge;
+      found = std::move(one);
+      least = emulated;
+      return false;
+    });
+    if (found) return found;
+  }
+  return std::nullopt;
+}
+
+std::optional<Decision> Policy::ForLane(const Lane& lane, Now now) {
+  const auto free = [&](const Option& option) {
+    return RoleOf(lane, option) == Role::kHome && !option.of->free.empty();
+  };
+  std::optional<Decision> found;
+  if (std::any_of(lane.options.begin(), lane.options.end(), free)) {
+    queue_->Visit(lane, now.steady, kLookAhead, [&](const WaitingBuild& build) {
+      if (build.hedged && now.steady + absl::Seconds(build.native) >= build.hedged_until) {
+        return false;
+      }
+      found = Home(lane, nullptr, build, now);
+      return found.has_value();
+    });
+  }
+  return found ? found : Guest(lane, nullptr, now);
+}
+
+std::optional<Decision> Policy::ForClass(const WorkerClass& of, Now now) {
+  if (of.free.empty()) return std::nullopt;
+  struct Candidate {
+    const Lane* lane;
+    Turn turn;
+    Decision decision;
+  };
+  std::vector<Candidate> home;
+  std::vector<const Lane*> guests;
+  for (auto& [need, lane] : queue_->lanes()) {
+    if (lane.size == 0) continue;
+    Refresh(lane);
+    for (const Option& option : lane.options) {
+      if (option.of != &of) continue;
+      const Role role = RoleOf(lane, option);
+      if (role == Role::kGuest) guests.push_back(&lane);
+      if (role != Role::kHome) continue;
+      queue_->Visit(lane, now.steady, kLookAhead, [&, &its = lane](const WaitingBuild& build) {
+        if (build.hedged && now.steady + absl::Seconds(build.native) >= build.hedged_until) {
+          return false;
+        }
+        std::optional<Decision> one = Home(its, &of, build, now);
+        if (one) home.push_back({&its, queue_->TurnOf(build, now.steady), *std::move(one)});
+        return one.has_value();
+      });
+    }
+  }
+  std::stable_sort(home.begin(), home.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.turn < b.turn; });
+  if (home.size() > 1 && !home.front().turn.aged) {
+    for (const Candidate& candidate : home) {
+      if (Part(*candidate.lane, of, now) > 0) return candidate.decision;
+    }
+  }
+  if (!home.empty()) return home.front().decision;
+  for (const Lane* lane : guests) {
+    if (std::optional<Decision> one = Guest(*lane, &of, now)) return one;
+  }
+  return std::nullopt;
+}
+
+}  // namespace manyarch::controller::core

@@ -1,0 +1,230 @@
+#include "controller/core/queue.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace manyarch::controller::core {
+
+Lane& WaitingQueue::LaneOf(const Need& need) {
+  const auto [it, fresh] = lanes_.try_emplace(need);
+  if (fresh) {
+    it->second.need = need;
+    it->second.id = ++last_lane_;
+  }
+  return it->second;
+}
+
+int WaitingQueue::IdOf(const std::string& project) {
+  const auto [it, fresh] = ids_.try_emplace(project, static_cast<int>(projects_.size()));
+  if (fresh) projects_.emplace_back();
+  return it->second;
+}
+
+absl::Time WaitingQueue::RankOf(const WaitingBuild& build) const {
+  const double longest = absl::ToDoubleSeconds(options_.max_overtake) / 2;
+  return build.submitted - absl::Seconds(std::min(build.expected, longest));
+}
+
+Lane::Age WaitingQueue::AgeOf(const WaitingBuild& build) const {
+  const absl::Time minute =
+      absl::UnixEpoch() + absl::Floor(build.submitted - absl::UnixEpoch(), absl::Minutes(1));
+  return {minute, RankOf(build), build.key};
+}
+
+// Puts a project's queue where it belongs in the orders of its lane.
+void WaitingQueue::Relist(Lane& lane, int project) {
+  Lane::ProjectQueue& queue = lane.projects[project];
+  if (queue.listed) {
+    lane.by_share.erase({queue.share, project});
+    lane.by_age.erase({queue.oldest, project});
+  }
+  Project& owner = projects_[static_cast<size_t>(project)];
+  const bool capped = options_.max_running > 0 && owner.running >= options_.max_running;
+  queue.listed = !queue.builds.empty() && !capped;
+  if (queue.listed) {
+    queue.share = owner.share;
+    queue.oldest = *queue.by_age.begin();
+    lane.by_share.insert({queue.share, project});
+    lane.by_age.insert({queue.oldest, project});
+  }
+  if (queue.builds.empty()) {
+    lane.projects.erase(project);
+    owner.lanes.erase(lane.need);
+  }
+}
+
+void WaitingQueue::RelistAll(int project) {
+  for (const Need& need : projects_[static_cast<size_t>(project)].lanes) {
+    Relist(lanes_.at(need), project);
+  }
+}
+
+void WaitingQueue::Insert(const Need& need, WaitingBuild build) {
+  Erase(build.key);
+  const int project = IdOf(build.project);
+  Lane& lane = LaneOf(need);
+  ++lane.size;
+  lane.native += build.native;
+  lane.emulated += build.emulated;
+  where_[build.key] = {&lane, project};
+  projects_[static_cast<size_t>(project)].lanes.insert(need);
+  Lane::ProjectQueue& queue = lane.projects[project];
+  queue.by_rank.insert({-build.priority, RankOf(build), build.key});
+  const BuildKey key = build.key;
+  queue.by_age.insert(AgeOf(build));
+  queue.builds[key] = std::move(build);
+  Relist(lane, project);
+}
+
+void WaitingQueue::Erase(const BuildKey& key) {
+  const auto it = where_.find(key);
+  if (it == where_.end()) return;
+  const auto [lane, project] = it->second;
+  where_.erase(it);
+  Lane::ProjectQueue& queue = lane->projects.at(project);
+  const auto found = queue.builds.find(key);
+  const WaitingBuild& build = found->second;
+  --lane->size;
+  lane->native = lane->size == 0 ? 0 : lane->native - build.native;
+  lane->emulated = lane->size == 0 ? 0 : lane->emulated - build.emulated;
+  queue.by_rank.erase({-build.priority, RankOf(build), key});
+  queue.by_age.erase(AgeOf(build));
+  queue.builds.erase(found);
+  Relist(*lane, project);
+}
+
+void WaitingQueue::Hedge(const BuildKey& key, absl::Time emulated_until) {
+  const auto it = where_.find(key);
+  if (it == where_.end()) return;
+  WaitingBuild& build = it->second.first->projects.at(it->second.second).builds.at(key);
+  build.hedged = true;
+  build.hedged_until = emulated_until;
+}
+
+void WaitingQueue::DropEmptyLanes() {
+  std::erase_if(lanes_, [](const auto& lane) { return lane.second.size == 0; });
+}
+
+void WaitingQueue::ForEach(const Lane& lane,
+                           const std::function<void(const WaitingBuild&)>& visit) const {
+  for (const auto& [project, queue] : lane.projects) {
+    for (const Lane::Age& age : queue.by_age) visit(queue.builds.at(std::get<BuildKey>(age)));
+  }
+}
+
+const WaitingBuild* WaitingQueue::Find(const BuildKey& key) const {
+  const auto it = where_.find(key);
+  if (it == where_.end()) return nullptr;
+  return &it->second.first->projects.at(it->second.second).builds.at(key);
+}
+
+const Lane* WaitingQueue::FindLane(const BuildKey& key) const {
+  const auto it = where_.find(key);
+  return it == where_.end() ? nullptr : it->second.first;
+}
+
+// What a second weighs now. What was had before loses weight as time passes: instead of shrinking
+// all of it all the time, what is had later weighs more.
+double WaitingQueue::Weight(absl::Time now) {
+  if (epoch_ == absl::InfinitePast()) epoch_ = now;
+  double halves = absl::FDivDuration(now - epoch_, options_.forget_half);
+  if (halves > 100) {
+    for (Project& project : projects_) project.share *= std::exp2(-halves);
+    for (int p = 0; p < static_cast<int>(projects_.size()); ++p) RelistAll(p);
+    epoch_ = now;
+    halves = 0;
+  }
+  return std::exp2(halves);
+}
+
+void WaitingQueue::Started(const std::string& project, double seconds, absl::Time now) {
+  const int id = IdOf(project);
+  const double weight = Weight(now);
+  projects_[static_cast<size_t>(id)].share += seconds * weight;
+  ++projects_[static_cast<size_t>(id)].running;
+  RelistAll(id);
+}
+
+void WaitingQueue::Ended(const std::string& project, double off, absl::Time now) {
+  const int id = IdOf(project);
+  const double weight = Weight(now);
+  Project& owner = projects_[static_cast<size_t>(id)];
+  owner.share = std::max(0.0, owner.share + off * weight);
+  --owner.running;
+  RelistAll(id);
+}
+
+bool WaitingQueue::MayStart(const std::string& project) const {
+  const auto it = ids_.find(project);
+  return options_.max_running <= 0 || it == ids_.end() ||
+         projects_[static_cast<size_t>(it->second)].running < options_.max_running;
+}
+
+Turn WaitingQueue::TurnOf(const WaitingBuild& build, absl::Time now) const {
+  return {now - build.submitted >= options_.max_overtake,
+          projects_[static_cast<size_t>(ids_.at(build.project))].share,
+          build.priority,
+          std::get<0>(AgeOf(build)),
+          RankOf(build),
+          build.key};
+}
+
+void WaitingQueue::Visit(const Lane& lane, absl::Time now, int most,
+                         const std::function<bool(const WaitingBuild&)>& visit) const {
+  for (const auto& [oldest, project] : lane.by_age) {
+    const WaitingBuild& build = lane.projects.at(project).builds.at(std::get<BuildKey>(oldest));
+    if (now - build.submitted < options_.max_overtake) break;
+    if (most-- <= 0 || visit(build)) return;
+  }
+  for (const auto& [share, project] : lane.by_share) {
+    const Lane::ProjectQueue& queue = lane.projects.at(project);
+    for (const auto& [priority, rank, key] : queue.by_rank) {
+      if (most-- <= 0 || visit(queue.builds.at(key))) return;
+    }
+  }
+}
+
+void WaitingQueue::VisitLast(const Lane& lane, int most,
+                             const std::function<bool(const WaitingBuild&)>& visit) const {
+  for (auto project = lane.by_share.rbegin(); project != lane.by_share.rend(); ++project) {
+    const Lane::ProjectQueue& queue = lane.projects.at(project->second);
+    for (auto rank = queue.by_rank.rbegin(); rank != queue.by_rank.rend(); ++rank) {
+      if (most-- <= 0 || visit(queue.builds.at(std::get<BuildKey>(*rank)))) return;
+    }
+  }
+}
+
+double WaitingQueue::Ahead(const BuildKey& key, bool emulated, int most) const {
+  const Lane* lane = FindLane(key);
+  if (lane == nullptr) return 0;
+  const auto seconds = [&](const WaitingBuild& build) {
+    return emulated ? build.emulated : build.native;
+  };
+  double own = 0;
+  const auto& [its_lane, project] = where_.at(key);
+  const Lane::ProjectQueue& queue = lane->projects.at(project);
+  bool found = false;
+  for (const auto& [priority, rank, other] : queue.by_rank) {
+    if (other == key) {
+      found = true;
+      break;
+    }
+    if (most-- <= 0) break;
+    own += seconds(queue.builds.at(other));
+  }
+  if (!found) return emulated ? lane->emulated : lane->native;
+  // Meanwhile every other project gets about as much, as far as it has that much waiting.
+  double ahead = own;
+  for (const auto& [other, its] : lane->projects) {
+    if (other == project) continue;
+    double its_own = 0;
+    for (const auto& [priority, rank, one] : its.by_rank) {
+      if (its_own >= own || most-- <= 0) break;
+      its_own += seconds(its.builds.at(one));
+    }
+    ahead += std::min(own, its_own);
+  }
+  return ahead;
+}
+
+}  // namespace manyarch::controller::core

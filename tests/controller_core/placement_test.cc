@@ -1,0 +1,294 @@
+// Where builds go, and when: cases that read like sentences.
+#include "controller/core/placement.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/controller_core/farm_rig.h"
+
+namespace manyarch::controller::core {
+namespace {
+
+using ::testing::AnyOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+std::shared_ptr<JobSpec> SpecOf(const std::string& repository, const std::string& platform,
+                                Emulation emulation = Emulation::kFallback) {
+  auto spec = FarmRig::Spec({platform});
+  spec->tags = {{repository, "v1"}};
+  spec->emulation = emulation;
+  return spec;
+}
+
+// What was learned before: minutes that builds of a repository take, on a worker nobody knows.
+struct Known {
+  std::string repository;
+  std::string platform;
+  double native = 0;
+  double emulated = 0;
+};
+
+FarmState After(const std::vector<Known>& all) {
+  Estimates past;
+  const absl::Time then = absl::UnixEpoch() + absl::Hours(10);
+  for (const Known& one : all) {
+    const BuildKind kind{one.repository, "", FarmRig::P(one.platform)};
+    if (one.native > 0) past.Succeeded(kind, "old", false, absl::Minutes(one.native), then);
+    if (one.emulated > 0) past.Succeeded(kind, "old", true, absl::Minutes(one.emulated), then);
+  }
+  FarmState state;
+  for (const BuildKind& kind : past.TakeChanged()) {
+    state.estimates.emplace_back(kind, *past.Find(kind));
+  }
+  return state;
+}
+
+TEST(PlacementPolicy, WaitsForABusyNativeSlotThatEndsSoonerThanEmulation) {
+  FarmRig rig(After({{"reg/app", "linux/arm64", 10, 80}}));
+  rig.Join("native", 1, {"linux/arm64"});
+  rig.Join("emulating", 2, {"linux/amd64", "linux/arm64*"});
+  rig.Submit("j1", SpecOf("reg/app", "linux/arm64", Emulation::kAllow));
+  rig.Accept(1, "j1-arm64-1");
+  rig.Submit("j2", SpecOf("reg/app", "linux/arm64", Emulation::kAllow));
+  EXPECT_THAT(rig.last(), ElementsAre("answer 1: j2"));
+  rig.Pass(absl::Minutes(9), {1, 2});
+  EXPECT_THAT(rig.Push(1, "j1-arm64-1"), Contains("offer j2-arm64-1 to 1"));
+}
+
+TEST(PlacementPolicy, EmulatesWhatWouldWaitLongerForANativeSlot) {
+  FarmRig rig(After({{"reg/app", "linux/arm64", 10, 20}}));
+  rig.Join("native", 1, {"linux/arm64"});
+  rig.Join("emulating", 2, {"linux/amd64", "linux/arm64*"}, 2);
+  for (int j = 1; j <= 4; ++j) {
+    rig.Submit(absl::StrCat("j", j), SpecOf("reg/app", "linux/arm64", Emulation::kAllow));
+  }
+  // The first has the native slot; of the others those whose turn is last are emulated.
+  EXPECT_THAT(rig.last(), Contains(HasSubstr("to 2 emulated")));
+  EXPECT_THAT(rig.waiting("j2"), HasSubstr("waiting for a free slot"));
+}
+
+TEST(PlacementPolicy, FallbackNeverEmulatesWhileANativeWorkerIsRegistered) {
+  FarmRig rig(After({{"reg/app", "linux/arm64", 10, 11}}));
+  rig.Join("native", 1, {"linux/arm64"});
+  rig.Join("emulating", 2, {"linux/amd64", "linux/arm64*"}, 4);
+  for (int j = 1; j <= 6; ++j) rig.Submit(absl::StrCat("j", j), SpecOf("reg/app", "linux/arm64"));
+  EXPECT_THAT(rig.last(), ElementsAre("answer 1: j6"));
+}
+
+TEST(PlacementPolicy, AGuestTakesNoSlotThatABuildAtHomeWaitsFor) {
+  FarmRig rig(After({{"reg/app", "linux/arm64", 10, 15}, {"reg/app", "linux/amd64", 10, 0}}));
+  rig.Join("native", 1, {"linux/arm64"});
+  rig.Join("emulating", 2, {"linux/amd64", "linux/arm64*"});
+  rig.Submit("a", SpecOf("reg/app", "linux/amd64"));
+  for (int j = 1; j <= 6; ++j) {
+    rig.Submit(absl::StrCat("j", j), SpecOf("reg/app", "linux/arm64", Emulation::kAllow));
+  }
+  rig.Submit("b", SpecOf("reg/app", "linux/amd64"));
+  rig.Accept(2, "a-amd64-1");
+  EXPECT_THAT(rig.Push(2, "a-amd64-1"), Contains("offer b-amd64-1 to 2"));
+  rig.Accept(2, "b-amd64-1");
+  EXPECT_THAT(rig.Push(2, "b-amd64-1"), Contains(HasSubstr("to 2 emulated")));
+}
+
+TEST(PlacementPolicy, TheSlowestPlatformOfAJobGoesFirst) {
+  FarmRig rig(After({{"reg/app", "linux/amd64", 2, 0}, {"reg/app", "linux/386", 9, 0}}));
+  auto spec = FarmRig::Spec({"linux/amd64", "linux/386"});
+  spec->tags = {{"reg/app", "v1"}};
+  rig.Submit("j1", spec);
+  EXPECT_THAT(rig.Join("w", 1, {"linux/amd64", "linux/386"}),
+              ElementsAre("greet 1", "offer j1-386-1 to 1"));
+}
+
+TEST(PlacementPolicy, ABuildReturnsToTheWorkerThatHasBuiltItLately) {
+  FarmRig rig;
+  rig.Join("a", 1, {"linux/amd64"});
+  rig.Submit("j0", SpecOf("reg/other", "linux/amd64"));
+  rig.Join("b", 2, {"linux/amd64"});
+  rig.Submit("j1", SpecOf("reg/app", "linux/amd64"));
+  rig.Build(1, "j0-amd64-1");
+  rig.Accept(2, "j1-amd64-1");
+  rig.Pass(absl::Minutes(1), {1, 2});
+  rig.Push(2, "j1-amd64-1");
+  rig.Checked("j1-amd64-1");
+  EXPECT_THAT(rig.Submit("j2", SpecOf("reg/app", "linux/amd64")),
+              ElementsAre("answer 1: j2", "offer j2-amd64-1 to 2"));
+}
+
+TEST(PlacementPolicy, ProjectsTakeTurnsHoweverMuchOneHasSubmitted) {
+  FarmRig rig;
+  rig.Join("w", 1, {"linux/amd64"});
+  for (int j = 1; j <= 5; ++j) rig.Submit(absl::StrCat("big", j), SpecOf("reg/big", "linux/amd64"));
+  auto small = SpecOf("reg/small", "linux/amd64");
+  small->project = "small";
+  rig.Submit("small1", small);
+  rig.Accept(1, "big1-amd64-1");
+  rig.Pass(absl::Minutes(3), {1});
+  EXPECT_THAT(rig.Push(1, "big1-amd64-1"), Contains("offer small1-amd64-1 to 1"));
+}
+
+TEST(PlacementPolicy, WhatHasWaitedForMaxOvertakeIsOvertakenByNoneLater) {
+  FarmRig rig;
+  rig.Join("w", 1, {"linux/amd64"});
+  rig.Submit("j0", SpecOf("reg/app", "linux/amd64"));
+  rig.Accept(1, "j0-amd64-1");
+  rig.Submit("old", SpecOf("reg/app", "linux/amd64"));
+  rig.Pass(absl::Minutes(31), {1});
+  auto urgent = SpecOf("reg/app", "linux/amd64");
+  urgent->priority = 100;
+  urgent->project = "another";
+  rig.Submit("urgent", urgent);
+  EXPECT_THAT(rig.Push(1, "j0-amd64-1"), Contains("offer old-amd64-1 to 1"));
+}
+
+TEST(PlacementPolicy, BeforeThatPriorityGoesFirst) {
+  FarmRig rig;
+  rig.Join("w", 1, {"linux/amd64"});
+  rig.Submit("j0", SpecOf("reg/app", "linux/amd64"));
+  rig.Accept(1, "j0-amd64-1");
+  rig.Submit("old", SpecOf("reg/app", "linux/amd64"));
+  rig.Pass(absl::Minutes(29), {1});
+  auto urgent = SpecOf("reg/app", "linux/amd64");
+  urgent->priority = 100;
+  rig.Submit("urgent", urgent);
+  EXPECT_THAT(rig.Push(1, "j0-amd64-1"), Contains("offer urgent-amd64-1 to 1"));
+}
+
+TEST(PlacementPolicy, ConstraintsAreLabelsThatTheWorkerMustHave) {
+  FarmRig rig;
+  auto spec = SpecOf("reg/app", "linux/amd64");
+  spec->constraints = {{"disk", "nvme"}, {"zone", "b"}};
+  rig.Join("plain", 1, {"linux/amd64"});
+  WorkerHello slow = FarmRig::HelloOf("slow", 2, {"linux/amd64"});
+  slow.description.labels = {{"disk", "hdd"}, {"zone", "b"}};
+  rig.Do(slow);
+  rig.Submit("j1", spec);
+  EXPECT_THAT(rig.waiting("j1"), HasSubstr("plain has no label disk=nvme"));
+  EXPECT_THAT(rig.waiting("j1"), HasSubstr("slow has the label disk=hdd, not disk=nvme"));
+  WorkerHello fits = FarmRig::HelloOf("fits", 3, {"linux/amd64"});
+  fits.description.labels = {{"disk", "nvme"}, {"zone", "b"}, {"more", "x"}};
+  EXPECT_THAT(rig.Do(fits), ElementsAre("greet 3", "offer j1-amd64-1 to 3"));
+}
+
+TEST(PlacementPolicy, MemoryCountsOnlyWhereAWorkerAdvertisesIt) {
+  FarmRig rig;
+  auto spec = SpecOf("reg/app", "linux/amd64");
+  spec->memory_bytes = int64_t{8} << 30;
+  WorkerHello small = FarmRig::HelloOf("small", 1, {"linux/amd64"});
+  small.description.labels = {{"memory", "4GiB"}};
+  rig.Do(small);
+  rig.Submit("j1", spec);
+  EXPECT_THAT(rig.waiting("j1"), HasSubstr("small advertises 4GiB of memory, less than"));
+  EXPECT_THAT(rig.Join("silent", 2, {"linux/amd64"}),
+              ElementsAre("greet 2", "offer j1-amd64-1 to 2"));
+}
+
+TEST(PlacementPolicy, AProjectRunsNoMoreThanItsLimit) {
+  FarmOptions options;
+  options.queue.max_running = 2;
+  FarmRig rig({}, options);
+  rig.Join("w", 1, {"linux/amd64", "linux/386"}, 8);
+  for (int j = 1; j <= 4; ++j) rig.Submit(absl::StrCat("j", j), SpecOf("reg/app", "linux/amd64"));
+  EXPECT_THAT(rig.last(), ElementsAre("answer 1: j4"));
+  EXPECT_THAT(rig.waiting("j3"), HasSubstr("its project runs 2 builds already"));
+  auto other = SpecOf("reg/app", "linux/386");
+  other->project = "another";
+  EXPECT_THAT(rig.Submit("k1", other), Contains("offer k1-386-1 to 1"));
+  rig.Accept(1, "j1-amd64-1");
+  EXPECT_THAT(rig.Push(1, "j1-amd64-1"), Contains("offer j3-amd64-1 to 1"));
+}
+
+std::shared_ptr<JobSpec> Hedged() {
+  auto spec = SpecOf("reg/app", "linux/arm64");
+  spec->hedge = true;
+  return spec;
+}
+
+class Hedging : public ::testing::Test {
+ protected:
+  Hedging() : rig_(After({{"reg/app", "linux/arm64", 10, 80}})) {
+    rig_.Join("native", 1, {"linux/arm64"});
+    rig_.Join("emulating", 2, {"linux/amd64", "linux/arm64*"});
+    rig_.Submit("j0", SpecOf("reg/app", "linux/arm64"));
+    rig_.Accept(1, "j0-arm64-1");
+    for (int j = 1; j <= 3; ++j) {
+      rig_.Submit(absl::StrCat("k", j), SpecOf("reg/app", "linux/arm64"));
+    }
+    rig_.Submit("j1", Hedged());
+  }
+  FarmRig rig_;
+};
+
+TEST_F(Hedging, StartsEmulatedAndAgainNativelyAndTheFirstImageWins) {
+  EXPECT_THAT(rig_.last(), ElementsAre("answer 1: j1", "offer j1-arm64-1 to 2 emulated"));
+  rig_.Accept(2, "j1-arm64-1");
+  rig_.Pass(absl::Minutes(10), {1, 2});
+  for (const std::string job : {"k1", "k2", "k3"}) rig_.Cancel(job);
+  EXPECT_THAT(rig_.Push(1, "j0-arm64-1"), Contains("offer j1-arm64-2 to 1"));
+  rig_.Accept(1, "j1-arm64-2");
+  rig_.Push(1, "j1-arm64-2");
+  EXPECT_THAT(rig_.Checked("j1-arm64-2"), Contains("abandon j1-arm64-1 at 2"));
+  EXPECT_TRUE(std::holds_alternative<BuildSucceeded>(rig_.build("j1").state));
+}
+
+TEST_F(Hedging, TheEmulatedOneMayWinAndNothingIsStartedTwice) {
+  rig_.Accept(2, "j1-arm64-1");
+  rig_.Push(2, "j1-arm64-1");
+  rig_.Checked("j1-arm64-1");
+  for (const std::string job : {"k1", "k2", "k3"}) rig_.Cancel(job);
+  EXPECT_THAT(rig_.Push(1, "j0-arm64-1"), Not(Contains(HasSubstr("offer"))));
+}
+
+TEST_F(Hedging, WhenTheEmulatedOneFailsTheBuildGoesOnWaitingForTheNativeSlot) {
+  rig_.Accept(2, "j1-arm64-1");
+  rig_.Fail(2, "j1-arm64-1", FailureClass::kInfrastructure);
+  EXPECT_TRUE(std::holds_alternative<BuildWaiting>(rig_.build("j1").state));
+  for (const std::string job : {"k1", "k2", "k3"}) rig_.Cancel(job);
+  rig_.Pass(absl::Minutes(3), {1, 2});
+  EXPECT_THAT(rig_.Push(1, "j0-arm64-1"), Contains("offer j1-arm64-2 to 1"));
+}
+
+TEST(EmulatorCrash, SendsLaterAttemptsToANativeWorkerAndSaysSo) {
+  FarmRig rig;
+  rig.Join("emulating", 1, {"linux/arm64*"}, 4);
+  auto spec = SpecOf("reg/app", "linux/arm64", Emulation::kAllow);
+  rig.Submit("j1", spec);
+  rig.Accept(1, "j1-arm64-1");
+  rig.Join("native", 2, {"linux/arm64"});
+  rig.Submit("busy", SpecOf("reg/other", "linux/arm64"));
+  rig.Accept(2, "busy-arm64-1");
+  Failure crash{FailureClass::kInfrastructure, "qemu crashed", 139, "", {}, true};
+  rig.Do(AttemptFinished{1, {"j1-arm64-1", crash, 0}});
+  rig.Pass(absl::Minutes(5), {1, 2});
+  EXPECT_THAT(rig.waiting("j1"), HasSubstr("it has crashed the emulator 1 time"));
+  // A new job of the same repository knows it as well.
+  rig.Submit("j2", spec);
+  EXPECT_THAT(rig.waiting("j2"), HasSubstr("it has crashed the emulator 1 time"));
+  EXPECT_THAT(rig.Push(2, "busy-arm64-1"), Contains("offer j1-arm64-2 to 2"));
+}
+
+TEST(Forecast, TellsStartAndEndOfWhatWaitsAndRuns) {
+  FarmRig rig(After({{"reg/app", "linux/amd64", 10, 0}}));
+  rig.Join("w", 1, {"linux/amd64"});
+  rig.Submit("j1", SpecOf("reg/app", "linux/amd64"));
+  rig.Accept(1, "j1-amd64-1");
+  rig.Submit("j2", SpecOf("reg/app", "linux/amd64"));
+  rig.Submit("j3", SpecOf("reg/app", "linux/amd64"));
+  const auto minutes = [&](const std::string& job) {
+    const BuildExplanation one = rig.Forecast(job);
+    return std::make_pair(
+        one.predicted_start ? absl::ToInt64Minutes(*one.predicted_start - rig.wall()) : -1,
+        one.predicted_finish ? absl::ToInt64Minutes(*one.predicted_finish - rig.wall()) : -1);
+  };
+  EXPECT_EQ(minutes("j1"), std::make_pair(int64_t{-1}, int64_t{10}));
+  EXPECT_EQ(minutes("j2"), std::make_pair(int64_t{10}, int64_t{18}));  // Warm where j1 was.
+  EXPECT_GE(minutes("j3").first, 14);
+  rig.Submit("k", SpecOf("reg/app", "linux/s390x"));
+  EXPECT_EQ(minutes("k"), std::make_pair(int64_t{-1}, int64_t{-1}));
+}
+
+}  // namespace
+}  // namespace manyarch::controller::core
