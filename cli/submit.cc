@@ -35,26 +35,59 @@ ContentCalls CallsOf(Client& client) {
 // Calls `step` until it succeeds, fails for good, or has failed for too long.
 template <typename T>
 absl::StatusOr<T> OverOutages(const std::function<absl::StatusOr<T>()>& step) {
-  const absl::Time start = absl::Now();
+  absl::Time start = absl::Now();
   for (int retry = 0;; ++retry) {
+    const absl::Time begun = absl::Now();
     absl::StatusOr<T> result = step();
+    // What took so long was an upload that was under way: the outage begins with its end.
+    if (absl::Now() - begun > absl::Seconds(10)) {
+      start = absl::Now();
+      retry = 0;
+    }
     const absl::Duration pause = kBackoff.Delay(retry, 0.5);
     if (!IsUnreachable(result.status()) || absl::Now() + pause > start + kPatience) return result;
     absl::SleepFor(pause);
   }
 }
 
+// Before anything is sent: the controller would refuse the whole of it afterwards.
+absl::Status CheckLimits(const std::vector<ContextTree>& trees, const v1::ContextLimits& limits) {
+  const auto check = [](absl::string_view what, int64_t have, int64_t limit) -> absl::Status {
+    if (limit <= 0 || have <= limit) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the context ", what, ", which is more than the controller takes (", limit,
+        "): leave out what the build does not need with .containerignore, or have the controller's "
+        "limits raised"));
+  };
+  for (const ContextTree& tree : trees) {
+    MA_RETURN_IF_ERROR(
+        check(absl::StrCat("has ", tree.bytes, " bytes"), tree.bytes, limits.bytes()));
+    MA_RETURN_IF_ERROR(check(absl::StrCat("has ", tree.entries, " files, directories and links"),
+                             tree.entries, limits.entries()));
+    MA_RETURN_IF_ERROR(
+        check(absl::StrCat("is ", tree.depth, " directories deep"), tree.depth, limits.depth()));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<v1::Job> SubmitJob(Client& client, Progress& progress, v1::SubmitRequest request,
-                                  const ContextTree& tree,
+                                  const std::vector<ContextTree>& trees,
                                   const std::function<void()>& before_submit) {
-  const auto send = [&](bool check_all) { return UploadTree(tree, check_all, CallsOf(client)); };
+  const auto send = [&](bool check_all) { return UploadTrees(trees, check_all, CallsOf(client)); };
   // A controller that never answered is most likely not running, or elsewhere: no use in waiting.
-  MA_RETURN_IF_ERROR(client.GetInfo().status());
+  MA_ASSIGN_OR_RETURN(const v1::GetInfoResponse info, client.GetInfo());
+  MA_RETURN_IF_ERROR(CheckLimits(trees, info.context_limits()));
   MA_ASSIGN_OR_RETURN(UploadStats stats, OverOutages<UploadStats>([&] { return send(false); }));
-  progress.OnInfo(absl::StrCat("context: ", tree.files, tree.files == 1 ? " file, " : " files, ",
-                               Bytes(tree.bytes), "; sent ", Bytes(stats.sent_bytes)));
+  int64_t files = 0;
+  int64_t bytes = 0;
+  for (const ContextTree& tree : trees) {
+    files += tree.files;
+    bytes += tree.bytes;
+  }
+  progress.OnInfo(absl::StrCat("context: ", files, files == 1 ? " file, " : " files, ",
+                               Bytes(bytes), "; sent ", Bytes(stats.sent_bytes)));
   request.set_request_hash(Digest::Of(DeterministicBytes(request.spec())).ToString());
   request.set_idempotency_key(absl::StrFormat("%016x%016x", RandomBits(), RandomBits()));
   before_submit();

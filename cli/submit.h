@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "cli/client.h"
@@ -15,7 +16,7 @@ namespace manyarch::cli {
 // Repeats both over lost connections, once there was one: the idempotency key makes that safe.
 // `before_submit` is called when the job may come to exist.
 absl::StatusOr<v1::Job> SubmitJob(Client& client, Progress& progress, v1::SubmitRequest request,
-                                  const ContextTree& tree,
+                                  const std::vector<ContextTree>& trees,
                                   const std::function<void()>& before_submit);
 
 // Submits a job that has ended once more; over lost connections as SubmitJob.

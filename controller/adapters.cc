@@ -16,6 +16,7 @@ namespace manyarch::controller {
 namespace {
 
 // How long a submission may wait for the registry before it is told that there is none.
+constexpr int64_t kLargestContainerfile = int64_t{1} << 20;  // Of one outside the context.
 constexpr absl::Duration kPreflightTime = absl::Seconds(6);
 
 // What a job's secrets are sealed under.
@@ -140,9 +141,26 @@ std::unique_ptr<rpc::BlobUpload> ContentAccess::BeginUpload() {
   return std::make_unique<StoreUpload>(store_, room_);
 }
 
-absl::Status ContentAccess::CheckTree(const std::string& root) {
-  MA_ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(root));
-  return store_->CheckTree(digest);
+v1::ContextLimits ContentAccess::Limits() {
+  v1::ContextLimits limits;
+  limits.set_bytes(store_->limits().bytes);
+  limits.set_entries(store_->limits().entries);
+  limits.set_depth(store_->limits().depth);
+  return limits;
+}
+
+absl::Status ContentAccess::CheckContexts(const v1::JobSpec& spec) {
+  MA_ASSIGN_OR_RETURN(const Digest root, Digest::Parse(spec.context_root()));
+  MA_RETURN_IF_ERROR(store_->CheckTree(root));
+  for (const v1::NamedContext& context : spec.options().contexts()) {
+    if (!context.has_root()) continue;
+    MA_ASSIGN_OR_RETURN(const Digest named, Digest::Parse(context.root()));
+    MA_RETURN_IF_ERROR(Annotate(store_->CheckTree(named),
+                                absl::StrCat("the context named '", context.name(), "'")));
+  }
+  if (spec.options().containerfile_digest().empty()) return absl::OkStatus();
+  MA_ASSIGN_OR_RETURN(const Digest beside, Digest::Parse(spec.options().containerfile_digest()));
+  return store_->CheckBlob(beside, "the Containerfile", kLargestContainerfile);
 }
 
 absl::Status RegistryAccess::Preflight(const std::string& repository) {

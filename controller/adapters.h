@@ -133,7 +133,8 @@ class ContentAccess : public rpc::ContentPort {
   absl::StatusOr<std::string> Get(const Digest& digest) override { return store_->Get(digest); }
   std::unique_ptr<rpc::BlobUpload> BeginUpload() override;
   absl::Status CheckRoom() override { return room_->ForNew(); }
-  absl::Status CheckTree(const std::string& root) override;
+  absl::Status CheckContexts(const v1::JobSpec& spec) override;
+  v1::ContextLimits Limits() override;
 
  private:
   ContentStore* const store_;

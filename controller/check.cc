@@ -11,6 +11,11 @@
 
 namespace manyarch::controller {
 
+namespace {
+// The operator's limits were kept when the jobs were taken.
+constexpr TreeLimits kAnyTree = {INT64_MAX, INT64_MAX, 1000};
+}  // namespace
+
 absl::Status CheckStateDir(const std::string& state_dir, std::ostream& report) {
   const std::string database = absl::StrCat(state_dir, "/farm.db");
   if (!PathExists(database)) {
@@ -26,7 +31,7 @@ absl::Status CheckStateDir(const std::string& state_dir, std::ostream& report) {
   faults.insert(faults.end(), store.faults.begin(), store.faults.end());
 
   MA_ASSIGN_OR_RETURN(const std::unique_ptr<ContentStore> content,
-                      ContentStore::Open(absl::StrCat(state_dir, "/content")));
+                      ContentStore::Open(absl::StrCat(state_dir, "/content"), kAnyTree));
   MA_ASSIGN_OR_RETURN(const ContentStore::Census census, content->VerifyAll());
   report << "content: " << census.blobs << " blobs, " << census.bytes << " bytes\n";
   faults.insert(faults.end(), census.faults.begin(), census.faults.end());

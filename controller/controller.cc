@@ -11,6 +11,7 @@
 #include "common/os/files.h"
 #include "common/os/flags.h"
 #include "controller/adapters.h"
+#include "controller/content_keeper.h"
 #include "controller/publish/list.h"
 #include "controller/rpc/content_service.h"
 #include "controller/rpc/farm_service.h"
@@ -74,6 +75,7 @@ struct Controller::Parts {
   std::unique_ptr<Loop> loop;
   std::unique_ptr<rpc::FarmService> farm_service;
   std::unique_ptr<rpc::ContentService> content_service;
+  std::unique_ptr<ContentKeeper> keeper;
   std::unique_ptr<grpc::Server> server;
   int port = 0;
   bool stopped = false;
@@ -86,7 +88,8 @@ absl::Status Controller::Parts::Build(const Options& options) {
   MA_RETURN_IF_ERROR(MakeDirs(options.state_dir, 0700));
   MA_ASSIGN_OR_RETURN(lock, LockStateDir(options.state_dir));
   MA_ASSIGN_OR_RETURN(store, OpenSqliteStore(absl::StrCat(options.state_dir, "/farm.db")));
-  MA_ASSIGN_OR_RETURN(content, ContentStore::Open(absl::StrCat(options.state_dir, "/content")));
+  MA_ASSIGN_OR_RETURN(content, ContentStore::Open(absl::StrCat(options.state_dir, "/content"),
+                                                  options.context_limits));
   const std::string log_dir = absl::StrCat(options.state_dir, "/logs");
   MA_RETURN_IF_ERROR(MakeDirs(log_dir));
 
@@ -126,7 +129,11 @@ absl::Status Controller::Parts::Build(const Options& options) {
       std::make_unique<rpc::FarmService>(MANYARCH_VERSION, calls.get(), jobs.get(), &log_access,
                                          content_access.get(), registry.get(), secrets.get());
   content_service = std::make_unique<rpc::ContentService>(content_access.get());
-  return loop->Start();
+  MA_RETURN_IF_ERROR(loop->Start());
+  keeper = std::make_unique<ContentKeeper>(
+      options.state_dir, ContentKeeper::Limits{options.content_limit, options.min_free},
+      content.get(), store.get());
+  return absl::OkStatus();
 }
 
 absl::Status Controller::Parts::Listen(const Options& options) {

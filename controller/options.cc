@@ -16,6 +16,8 @@ struct Texts {
   std::string suspect_after = "20s";
   std::string lost_after = "60s";
   std::string min_free = "5%,1GiB";
+  std::string content_limit = "20%";
+  std::string context_max_size = "64GiB";
 };
 
 absl::Status Interpret(const Texts& texts, Options* options) {
@@ -33,6 +35,15 @@ absl::Status Interpret(const Texts& texts, Options* options) {
                       ParseDurationFlag("--suspect-after", texts.suspect_after));
   MA_ASSIGN_OR_RETURN(options->lost_after, ParseDurationFlag("--lost-after", texts.lost_after));
   MA_ASSIGN_OR_RETURN(options->min_free, ParseMinFreeFlag("--min-free", texts.min_free));
+  MA_ASSIGN_OR_RETURN(options->content_limit,
+                      ParseMinFreeFlag("--content-limit", texts.content_limit));
+  MA_ASSIGN_OR_RETURN(const MinFree size,
+                      ParseMinFreeFlag("--context-max-size", texts.context_max_size));
+  if (size.bytes == INT64_MAX) {
+    return absl::InvalidArgumentError(absl::StrCat("--context-max-size: '", texts.context_max_size,
+                                                   "' is not a size like 64GiB"));
+  }
+  options->context_limits.bytes = size.bytes;
   if (options->heartbeat <= absl::ZeroDuration() || options->heartbeat >= options->suspect_after ||
       options->suspect_after > options->lost_after) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -78,6 +89,22 @@ std::optional<int> ParseOptions(int argc, char** argv, Options* options) {
          "--min-free", texts.min_free,
          "with less of the state directory's disk free, jobs and contexts are refused; with "
          "half of\nthat, logs stay with their workers: 5%, 1GiB, or the lesser one of both")
+      ->capture_default_str();
+  app.add_option("--content-limit", texts.content_limit,
+                 "how much contexts may take of the state directory's disk; above it, those used\n"
+                 "longest ago go, but none that a live job needs: 20%, 50GiB, or the lesser one of "
+                 "both")
+      ->capture_default_str();
+  app.add_option("--context-max-size", texts.context_max_size,
+                 "how large the files of one context may be together")
+      ->capture_default_str();
+  app.add_option("--context-max-files", options->context_limits.entries,
+                 "how many files, directories and links a context may have")
+      ->check(CLI::Range(1, 5'000'000))
+      ->capture_default_str();
+  app.add_option("--context-max-depth", options->context_limits.depth,
+                 "how many directories of a context may be inside each other")
+      ->check(CLI::Range(1, 200))
       ->capture_default_str();
   app.add_option("--log-level", options->log_level, "trace, debug, info, warn, error or off")
       ->capture_default_str();

@@ -7,6 +7,7 @@
 
 #include "absl/time/time.h"
 #include "common/os/disk.h"
+#include "controller/content/content_store.h"
 
 namespace manyarch::controller {
 
@@ -20,7 +21,9 @@ struct Options {
   absl::Duration heartbeat = absl::Seconds(5);
   absl::Duration suspect_after = absl::Seconds(20);
   absl::Duration lost_after = absl::Seconds(60);
-  MinFree min_free;  // Of the state directory's disk.
+  MinFree min_free;       // Of the state directory's disk.
+  MinFree content_limit;  // How much of that disk contexts may take.
+  TreeLimits context_limits;
   std::string log_level = "info";
   bool check = false;  // Verify the state directory instead of serving.
 };

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "worker/cache/materialise.h"
 
@@ -18,6 +19,15 @@ absl::StatusOr<std::unique_ptr<CachedContexts>> CachedContexts::Open(const std::
 absl::Status CachedContexts::Materialise(const Digest& root, const std::string& directory,
                                          const StopToken& stop) {
   return worker::Materialise(root, directory, *cache_, content_, stop);
+}
+
+absl::StatusOr<std::string> CachedContexts::Read(const Digest& digest, int64_t limit,
+                                                 const StopToken& stop) {
+  MA_RETURN_IF_ERROR(cache_->Ensure({digest}, content_, stop));
+  MA_ASSIGN_OR_RETURN(std::string bytes, cache_->Get(digest));
+  if (static_cast<int64_t>(bytes.size()) <= limit) return bytes;
+  return absl::InvalidArgumentError(
+      absl::StrCat("it has ", bytes.size(), " bytes; at most ", limit, " are taken"));
 }
 
 absl::Status CachedContexts::Prune() { return cache_->Prune(limit_bytes_); }

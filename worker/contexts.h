@@ -23,6 +23,8 @@ class CachedContexts : public ContextSource {
 
   absl::Status Materialise(const Digest& root, const std::string& directory,
                            const StopToken& stop) override;
+  absl::StatusOr<std::string> Read(const Digest& digest, int64_t limit,
+                                   const StopToken& stop) override;
   absl::Status Prune() override;
   absl::Status Free(int64_t bytes) override;
 

@@ -27,6 +27,8 @@ struct Texts {  // As given; checked afterwards, so that the messages are ours.
   std::string drain_timeout = "6h";
   std::string max_offline = "2h";
   std::string min_free = "5%,2GiB";
+  std::string cache_limit = "20%,10GiB";
+  std::string store_limit = "20%,20GiB";
 };
 
 absl::Status Interpret(const Texts& texts, Options* options) {
@@ -51,6 +53,8 @@ absl::Status Interpret(const Texts& texts, Options* options) {
                       ParseDurationFlag("--drain-timeout", texts.drain_timeout));
   MA_ASSIGN_OR_RETURN(options->max_offline, ParseDurationFlag("--max-offline", texts.max_offline));
   MA_ASSIGN_OR_RETURN(options->min_free, ParseMinFreeFlag("--min-free", texts.min_free));
+  MA_ASSIGN_OR_RETURN(options->cache_limit, ParseMinFreeFlag("--cache-limit", texts.cache_limit));
+  MA_ASSIGN_OR_RETURN(options->store_limit, ParseMinFreeFlag("--store-limit", texts.store_limit));
   return absl::OkStatus();
 }
 
@@ -95,6 +99,13 @@ std::optional<int> ParseOptions(int argc, char** argv, Options* options) {
   app.add_option("--min-free", texts.min_free,
                  "with less of the state directory's disk free, caches are given up and nothing "
                  "new is\ntaken: 5%, 2GiB, or the lesser one of both")
+      ->capture_default_str();
+  app.add_option("--cache-limit", texts.cache_limit,
+                 "how much of the state directory's disk contexts may take between builds; the "
+                 "parts\nused longest ago go: 20%, 10GiB, or the lesser one of both")
+      ->capture_default_str();
+  app.add_option("--store-limit", texts.store_limit,
+                 "the same for the images and layers that each slot keeps for each platform")
       ->capture_default_str();
   app.add_option("--log-spool-limit", options->log_spool_limit)->group("");  // For tests.
   app.add_option("--log-level", options->log_level, "trace, debug, info, warn, error or off")

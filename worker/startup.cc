@@ -96,14 +96,16 @@ absl::Status RunWorker(const Options& options) {
   agent_options.config.drain_timeout = options.drain_timeout;
 
   ControllerContent content(options.controller);
-  constexpr int64_t kContentLimit = int64_t{10} << 30;
-  MA_ASSIGN_OR_RETURN(const std::unique_ptr<CachedContexts> contexts,
-                      CachedContexts::Open(state->path() + "/cache", kContentLimit, &content));
+  MA_ASSIGN_OR_RETURN(const DiskSpace space, DiskSpaceAt(state->path()));
+  MA_ASSIGN_OR_RETURN(
+      const std::unique_ptr<CachedContexts> contexts,
+      CachedContexts::Open(state->path() + "/cache", options.cache_limit.Of(space), &content));
   const BuildahInfo known_buildah = buildah;
   AttemptRunner::Options runner_options;
   runner_options.state_dir = state->path();
   runner_options.buildah = std::move(buildah);
   runner_options.min_free = options.min_free;
+  runner_options.store_limit_bytes = options.store_limit.Of(space);
   runner_options.platform_works = [](const Platform& platform, const std::string& scratch) {
     const absl::StatusOr<ProbeResult> now = ProbePlatforms(scratch);
     return !now.ok() ||

@@ -10,8 +10,7 @@
 #include "cli/commands/build_flags.h"
 #include "cli/commands/command.h"
 #include "cli/commands/secrets.h"
-#include "cli/context/tree.h"
-#include "cli/context/walk.h"
+#include "cli/context/load.h"
 #include "cli/exit_code.h"
 #include "cli/render/json.h"
 #include "cli/submit.h"
@@ -20,8 +19,6 @@
 namespace manyarch::cli {
 
 namespace {
-
-constexpr int kHashThreads = 2;
 
 std::string Machine() {
   utsname name{};
@@ -35,18 +32,19 @@ int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
   }
   absl::StatusOr<v1::JobSpec> spec = SpecFromFlags(flags, getenv, Machine());
   if (!spec.ok()) return Fail(spec.status());
-  const absl::StatusOr<ContextPlace> place = LocateContext(flags.context, flags.file);
-  if (!place.ok()) return Fail(place.status());
-  spec->mutable_options()->set_containerfile(place->containerfile);
-  absl::StatusOr<Node> root = WalkContext(*place);
-  if (!root.ok()) return Fail(root.status());
-  const absl::StatusOr<ContextTree> tree = BuildTree(*place, *std::move(root), kHashThreads);
-  if (!tree.ok()) return Fail(tree.status());
-  spec->set_context_root(tree->root);
+  ContextRequest request;
+  request.context = flags.context;
+  request.file = flags.file;
+  request.named = flags.build_contexts;
+  request.digest_cache = DigestCacheDirectory([](const char* name) -> const char* {
+    return getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here changes the environment.
+  });
+  const absl::StatusOr<LoadedContext> context = LoadContext(request, *spec);
+  if (!context.ok()) return Fail(context.status());
 
-  v1::SubmitRequest request;
-  *request.mutable_spec() = *std::move(spec);
-  const absl::Status added = AddSecrets(flags.secrets, flags.ssh, getenv, request);
+  v1::SubmitRequest submit;
+  *submit.mutable_spec() = *std::move(spec);
+  const absl::Status added = AddSecrets(flags.secrets, flags.ssh, getenv, submit);
   if (!added.ok()) return Fail(added);
 
   BlockSignals();
@@ -55,8 +53,8 @@ int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
   Interrupter interrupter(client, *progress,
                           flags.attach.detach_on_interrupt ? Interrupter::First::kDetaches
                                                            : Interrupter::First::kCancels);
-  const absl::StatusOr<v1::Job> submitted =
-      SubmitJob(client, *progress, std::move(request), *tree, [&] { interrupter.Submitting(); });
+  const absl::StatusOr<v1::Job> submitted = SubmitJob(
+      client, *progress, std::move(submit), context->trees, [&] { interrupter.Submitting(); });
   if (!submitted.ok()) {
     progress->Finish();
     return Fail(submitted.status());

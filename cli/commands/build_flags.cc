@@ -20,7 +20,6 @@ constexpr char kAlwaysPushed[] =
 // What users of buildx, podman and buildah may write. Each is refused in words: a flag that is
 // taken and not heeded would give another image than the one asked for.
 constexpr RefusedFlag kRefused[] = {
-    {"--build-context", true, kNotYet},
     {"--squash-all", false, "is not supported: --squash makes one layer of all new ones"},
     {"--source-date-epoch", true, "is not supported: use --timestamp"},
     {"--authfile", true, "is not supported yet: registry credentials are the controller's"},
@@ -58,9 +57,18 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
                         const std::string& help, const std::string& type) {
     return command.add_option(names, values, help)->type_name(type)->allow_extra_args(false);
   };
-  text("CONTEXT", flags.context, "The directory with the files to build", "");
-  text("-f,--file", flags.file, "The Containerfile (default: Containerfile, then Dockerfile)",
+  text("CONTEXT", flags.context,
+       "The directory with the files to build, a git URL (…#REF:DIRECTORY), or - for an archive on "
+       "standard input",
+       "");
+  text("-f,--file", flags.file,
+       "The Containerfile, also outside of the context; - for standard input (default: "
+       "Containerfile, then Dockerfile)",
        "PATH");
+  list("--build-context", flags.build_contexts,
+       "A further context for FROM and COPY --from (repeatable): a directory, a git URL, or "
+       "docker-image://REFERENCE",
+       "NAME=SOURCE");
   list("-t,--tag", flags.tags, "Tag to write, with its registry (repeatable)", "REGISTRY/NAME:TAG");
   list("--platform,--platforms", flags.platforms,
        "Platforms to build for (comma list, repeatable; default: this machine's)", "OS/ARCH,…");

@@ -20,6 +20,7 @@ struct BuildFlags {
   std::vector<std::string> optional;
   bool keep_going = false;
   std::vector<std::string> build_args;
+  std::vector<std::string> build_contexts;
   std::string target;
   std::vector<std::string> labels;
   std::vector<std::string> annotations;

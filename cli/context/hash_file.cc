@@ -3,13 +3,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "cli/context/chunker.h"
+#include "absl/time/clock.h"
 #include "cli/context/walk.h"
 #include "common/base/digest.h"
 #include "common/base/status_macros.h"
@@ -43,6 +44,12 @@ class File {
     return done;
   }
 
+  absl::StatusOr<FileStamp> Stamp() const {
+    struct stat info {};
+    if (fstat(fd_.get(), &info) != 0) return Error(path_, errno);
+    return FileStamp::Of(info);
+  }
+
  private:
   File(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
 
@@ -58,43 +65,77 @@ class File {
 
 }  // namespace
 
-absl::StatusOr<FileContent> HashFile(const std::string& path) {
-  MA_ASSIGN_OR_RETURN(const File file, File::Open(path));
-  // One byte more than the limit tells whether the file is longer.
-  constexpr size_t kBuffer = kWholeFileLimit + 1;
-  const auto buffer = std::make_unique<char[]>(kBuffer);
-  FileContent content;
-  MA_ASSIGN_OR_RETURN(size_t got, file.Read(buffer.get(), kBuffer, 0));
-  content.size = static_cast<int64_t>(got);
-  if (got == 0) return content;
-  if (got <= kWholeFileLimit) {
-    content.chunks.push_back(
-        {Digest::Of(absl::string_view(buffer.get(), got)).ToString(), 0, content.size});
-    return content;
-  }
-  Chunker chunker;
-  auto hash = std::make_unique<Sha256>();
-  int64_t start = 0;
-  int64_t at = 0;
-  while (got > 0) {
-    absl::string_view data(buffer.get(), got);
-    while (!data.empty()) {
-      bool ended = false;
-      const size_t n = chunker.Scan(data, &ended);
-      hash->Update(data.substr(0, n));
-      data.remove_prefix(n);
-      at += static_cast<int64_t>(n);
-      if (ended) {
-        content.chunks.push_back({hash->Finish().ToString(), start, at - start});
-        hash = std::make_unique<Sha256>();
-        start = at;
-      }
+FileStamp FileStamp::Of(const struct stat& info) {
+  const auto nanoseconds = [](const timespec& t) {
+    return int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+  };
+  return {
+      info.st_dev, info.st_ino, info.st_size, nanoseconds(info.st_mtim), nanoseconds(info.st_ctim),
+      info.st_mode};
+}
+
+void ContentHasher::Add(absl::string_view bytes) {
+  if (!large_) {
+    if (head_.size() + bytes.size() <= kWholeFileLimit) {
+      head_.append(bytes.data(), bytes.size());
+      return;
     }
-    MA_ASSIGN_OR_RETURN(got, file.Read(buffer.get(), kBuffer, at));
+    large_ = true;
+    hash_ = std::make_unique<Sha256>();
+    Cut(head_);
+    head_.clear();
   }
-  if (at > start) content.chunks.push_back({hash->Finish().ToString(), start, at - start});
-  content.size = at;
-  return content;
+  Cut(bytes);
+}
+
+void ContentHasher::Cut(absl::string_view bytes) {
+  while (!bytes.empty()) {
+    bool ended = false;
+    const size_t n = chunker_.Scan(bytes, &ended);
+    hash_->Update(bytes.substr(0, n));
+    bytes.remove_prefix(n);
+    content_.size += static_cast<int64_t>(n);
+    if (!ended) continue;
+    content_.chunks.push_back({hash_->Finish().ToString(), start_, content_.size - start_});
+    hash_ = std::make_unique<Sha256>();
+    start_ = content_.size;
+  }
+}
+
+FileContent ContentHasher::Finish() {
+  if (!large_) {
+    content_.size = static_cast<int64_t>(head_.size());
+    if (!head_.empty()) {
+      content_.chunks.push_back({Digest::Of(head_).ToString(), 0, content_.size});
+    }
+  } else if (content_.size > start_) {
+    content_.chunks.push_back({hash_->Finish().ToString(), start_, content_.size - start_});
+  }
+  return std::move(content_);
+}
+
+absl::StatusOr<HashedFile> HashFile(const std::string& path) {
+  // File systems' clocks tick in milliseconds, or (FAT) every two seconds.
+  constexpr int64_t kTick = 2'000'000'000;
+  const int64_t now = absl::GetCurrentTimeNanos();
+  MA_ASSIGN_OR_RETURN(const File file, File::Open(path));
+  MA_ASSIGN_OR_RETURN(const FileStamp before, file.Stamp());
+  constexpr size_t kBuffer = kWholeFileLimit;
+  // A byte more tells that the file ends here without another read.
+  const size_t size = std::min(kBuffer, static_cast<size_t>(std::max<int64_t>(0, before.size)) + 1);
+  const auto buffer = std::make_unique<char[]>(size);
+  ContentHasher hasher;
+  HashedFile hashed;
+  int64_t at = 0;
+  for (size_t got = size; got == size; at += static_cast<int64_t>(got)) {
+    MA_ASSIGN_OR_RETURN(got, file.Read(buffer.get(), size, at));
+    hasher.Add(absl::string_view(buffer.get(), got));
+  }
+  hashed.content = hasher.Finish();
+  MA_ASSIGN_OR_RETURN(hashed.stamp, file.Stamp());
+  hashed.settled = hashed.stamp == before && hashed.content.size == before.size &&
+                   std::max(before.mtime, before.ctime) < now - kTick;
+  return hashed;
 }
 
 absl::StatusOr<std::string> ReadRange(const std::string& path, int64_t offset, int64_t size) {

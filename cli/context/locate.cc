@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
@@ -49,17 +50,8 @@ std::string Below(const std::string& path, const std::string& directory) {
 
 absl::StatusOr<std::string> FindDirectory(absl::string_view context) {
   const std::string given(context);
-  if (given == "-") {
-    return absl::InvalidArgumentError(
-        "a context from standard input ('-') is not supported yet: give a directory");
-  }
   struct stat info {};
   if (stat(given.c_str(), &info) != 0) {
-    if (absl::StrContains(given, "://") || absl::StartsWith(given, "git@")) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("a context from a URL (", QuotedPath(given),
-                       ") is not supported yet: clone or download it and give the directory"));
-    }
     return absl::InvalidArgumentError(
         absl::StrCat("cannot use ", QuotedPath(given), " as the context: ", strerror(errno)));
   }
@@ -92,103 +84,145 @@ bool SaysNothing(absl::string_view text) {
   return true;
 }
 
-// Adds the Containerfile's own path and, where that is a link, what it points to.
-absl::Status UseContainerfile(const std::string& path, ContextPlace& place) {
-  MA_ASSIGN_OR_RETURN(const std::string parent, RealPath(Parent(path)));
-  const std::string itself =
-      absl::StrCat(parent == "/" ? "" : parent, "/", path.substr(path.rfind('/') + 1));
-  MA_ASSIGN_OR_RETURN(const std::string real, RealPath(path));
-  place.containerfile = Below(itself, place.directory);
-  const std::string resolved = Below(real, place.directory);
-  if (place.containerfile.empty() || resolved.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the Containerfile ", QuotedPath(path), " is outside the context ",
-        QuotedPath(place.directory), ": this is not supported yet. Move it into the context."));
-  }
-  if (LeadsOut(itself, place.directory)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the Containerfile ", QuotedPath(path),
-        " is a link with an absolute path, which leads nowhere on a worker: make it relative"));
-  }
-  const absl::StatusOr<std::string> text = ReadFile(real);
-  if (!text.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "cannot read the Containerfile ", QuotedPath(path), ": ", text.status().message()));
-  }
-  if (SaysNothing(*text)) {
-    return absl::InvalidArgumentError(absl::StrCat("the Containerfile ", QuotedPath(path),
-                                                   " is empty: it must at least have a FROM"));
-  }
-  place.always.push_back(place.containerfile);
-  if (resolved != place.containerfile) place.always.push_back(resolved);
-  return absl::OkStatus();
-}
+// A Containerfile that was found: its path as it was named, and whether the user named it.
+struct Found {
+  std::string path;
+  bool named = false;
+};
 
-absl::Status FindContainerfile(absl::string_view file, ContextPlace& place) {
-  if (file == "-") {
-    return absl::InvalidArgumentError(
-        "a Containerfile from standard input (--file -) is not supported yet: give a file in the "
-        "context");
-  }
+absl::StatusOr<Found> FindContainerfile(absl::string_view file, const std::string& directory,
+                                        Origin origin) {
   if (!file.empty()) {
     const std::string given(file);
-    const std::string inside = absl::StrCat(place.directory, "/", file);
+    const std::string inside = absl::StrCat(directory, "/", file);
+    const bool relative = !absl::StartsWith(given, "/");
+    if (origin == Origin::kForeign) {
+      if (relative && IsFile(inside)) return Found{inside, true};
+      return absl::InvalidArgumentError(
+          absl::StrCat("there is no Containerfile ", QuotedPath(given), " in the context"));
+    }
     if (IsFile(given)) {
       // Two files may be meant by a relative name; the one in the context wins where the other is
       // not.
-      if (!absl::StartsWith(given, "/") && IsFile(inside)) {
+      if (relative && IsFile(inside)) {
         auto real = RealPath(given);
-        if (real.ok() && Below(*real, place.directory).empty()) {
-          return UseContainerfile(inside, place);
-        }
+        if (real.ok() && Below(*real, directory).empty()) return Found{inside, true};
       }
-      return UseContainerfile(given, place);
+      return Found{given, true};
     }
-    if (!absl::StartsWith(given, "/") && IsFile(inside)) return UseContainerfile(inside, place);
+    if (relative && IsFile(inside)) return Found{inside, true};
     return absl::InvalidArgumentError(absl::StrCat("there is no Containerfile ", QuotedPath(given),
                                                    ", neither here nor in the context ",
-                                                   QuotedPath(place.directory)));
+                                                   QuotedPath(directory)));
   }
   for (const char* name : {"Containerfile", "Dockerfile"}) {
-    const std::string path = absl::StrCat(place.directory, "/", name);
-    if (IsFile(path)) return UseContainerfile(path, place);
+    std::string path = absl::StrCat(directory, "/", name);
+    if (IsFile(path)) return Found{std::move(path), false};
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("there is no Containerfile and no Dockerfile in ", QuotedPath(place.directory),
-                   ": write one, or name another file of the context with --file"));
+  return absl::InvalidArgumentError(absl::StrCat("there is no Containerfile and no Dockerfile in ",
+                                                 QuotedPath(directory),
+                                                 ": write one, or name another file with --file"));
 }
 
-}  // namespace
-
-absl::StatusOr<ContextPlace> LocateContext(absl::string_view context, absl::string_view file) {
-  ContextPlace place;
-  MA_ASSIGN_OR_RETURN(place.directory, FindDirectory(context));
-  MA_RETURN_IF_ERROR(FindContainerfile(file, place));
-  for (const std::string& name :
-       {std::string(".containerignore"), std::string(".dockerignore"),
-        place.containerfile + ".containerignore", place.containerfile + ".dockerignore"}) {
-    const std::string path = absl::StrCat(place.directory, "/", name);
-    if (!LeadsOut(path, place.directory)) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("the ignore file ", QuotedPath(path),
-                     " is a link that leads out of the context: put the file itself there"));
-  }
-  for (const char* name : {".containerignore", ".dockerignore"}) {
-    const std::string path = absl::StrCat(place.directory, "/", name);
+// The first of these ignore files that is there.
+absl::StatusOr<IgnoreRules> ReadRules(const std::vector<std::string>& paths,
+                                      const std::string& directory) {
+  for (const std::string& path : paths) {
+    struct stat info {};
+    if (lstat(path.c_str(), &info) != 0) continue;
+    if (absl::StartsWith(path, absl::StrCat(directory, "/")) && LeadsOut(path, directory)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the ignore file ", QuotedPath(path),
+                       " is a link that leads out of the context: put the file itself there"));
+    }
     if (!IsFile(path)) continue;
     const absl::StatusOr<std::string> text = ReadFile(path);
     if (!text.ok()) {
       return absl::InvalidArgumentError(
           absl::StrCat("cannot read ", QuotedPath(path), ": ", text.status().message()));
     }
-    MA_ASSIGN_OR_RETURN(place.rules, IgnoreRules::Parse(*text, QuotedPath(path)));
-    place.always.emplace_back(name);
-    MA_ASSIGN_OR_RETURN(const std::string real, RealPath(path));
-    if (const std::string resolved = Below(real, place.directory); resolved != name) {
-      place.always.push_back(resolved);
-    }
-    break;
+    return IgnoreRules::Parse(*text, QuotedPath(path));
   }
+  return IgnoreRules();
+}
+
+// Whether a worker finds the same file at this path below the context.
+bool IsPlainlyInside(const std::string& path, const std::string& itself,
+                     const ContextPlace& place) {
+  struct stat info {};
+  // A path on the wire is text.
+  const bool ascii = std::all_of(path.begin(), path.end(),
+                                 [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  return !path.empty() && ascii && lstat(itself.c_str(), &info) == 0 && S_ISREG(info.st_mode) &&
+         !place.rules.Ignores(path);
+}
+
+absl::Status UseContainerfile(const Found& found, Origin origin, ContextPlace& place) {
+  const std::string& path = found.path;
+  MA_ASSIGN_OR_RETURN(const std::string parent, RealPath(Parent(path)));
+  const std::string itself =
+      absl::StrCat(parent == "/" ? "" : parent, "/", path.substr(path.rfind('/') + 1));
+  MA_ASSIGN_OR_RETURN(const std::string real, RealPath(path));
+  if ((origin == Origin::kForeign || !found.named) && Below(real, place.directory).empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the Containerfile ", QuotedPath(path), " is a link that leads out of ",
+        QuotedPath(place.directory), ": put the file itself there, or name it with --file"));
+  }
+  if (absl::EndsWith(path, ".in")) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the Containerfile ", QuotedPath(path),
+                     " ends in .in, so buildah would run it through the C preprocessor, which is "
+                     "not supported: preprocess it, or give it another name"));
+  }
+  const absl::StatusOr<std::string> text = ReadFile(real);
+  if (!text.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "cannot read the Containerfile ", QuotedPath(path), ": ", text.status().message()));
+  }
+  MA_RETURN_IF_ERROR(CheckContainerfileText(*text, QuotedPath(path)));
+  MA_ASSIGN_OR_RETURN(place.rules, ReadRules({itself + ".containerignore", itself + ".dockerignore",
+                                              place.directory + "/.containerignore",
+                                              place.directory + "/.dockerignore"},
+                                             place.directory));
+  const std::string below = Below(itself, place.directory);
+  if (IsPlainlyInside(below, itself, place)) {
+    place.containerfile = below;
+  } else {
+    place.containerfile_text = *text;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckContainerfileText(absl::string_view text, absl::string_view name) {
+  if (SaysNothing(text)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the Containerfile ", name, " is empty: it must at least have a FROM"));
+  }
+  if (text.size() > kLargestContainerfile) {
+    return absl::InvalidArgumentError(absl::StrCat("the Containerfile ", name, " has ", text.size(),
+                                                   " bytes; at most ", kLargestContainerfile,
+                                                   " are taken"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ContextPlace> LocateContext(absl::string_view context, absl::string_view file,
+                                           Origin origin) {
+  ContextPlace place;
+  MA_ASSIGN_OR_RETURN(place.directory, FindDirectory(context));
+  MA_ASSIGN_OR_RETURN(const Found found, FindContainerfile(file, place.directory, origin));
+  MA_RETURN_IF_ERROR(UseContainerfile(found, origin, place));
+  return place;
+}
+
+absl::StatusOr<ContextPlace> LocateDirectory(absl::string_view directory) {
+  ContextPlace place;
+  MA_ASSIGN_OR_RETURN(place.directory, FindDirectory(directory));
+  MA_ASSIGN_OR_RETURN(place.rules, ReadRules({place.directory + "/.containerignore",
+                                              place.directory + "/.dockerignore"},
+                                             place.directory));
   return place;
 }
 

@@ -20,25 +20,48 @@ constexpr int64_t kStreamBytes = int64_t{256} << 20;
 constexpr size_t kStreamBlobs = 5'000;
 constexpr int kZstdLevel = 1;
 
-absl::StatusOr<absl::flat_hash_set<std::string>> FindMissing(const ContextTree& tree,
-                                                             bool check_all,
-                                                             const ContentCalls& calls) {
-  absl::flat_hash_set<std::string> missing;
+using Digests = absl::flat_hash_set<std::string>;
+
+// The trees whose root is missing, or all of them.
+absl::StatusOr<std::vector<const ContextTree*>> FindIncomplete(
+    const std::vector<ContextTree>& trees, bool check_all, const ContentCalls& calls) {
+  Digests missing;
   if (!check_all) {
-    v1::FindMissingRequest root;
-    root.add_digests(tree.root);
-    MA_ASSIGN_OR_RETURN(const v1::FindMissingResponse answer, calls.find_missing(root));
-    if (answer.digests().empty()) return missing;
+    v1::FindMissingRequest roots;
+    for (const ContextTree& tree : trees) roots.add_digests(tree.root);
+    MA_ASSIGN_OR_RETURN(const v1::FindMissingResponse answer, calls.find_missing(roots));
+    missing.insert(answer.digests().begin(), answer.digests().end());
   }
+  std::vector<const ContextTree*> incomplete;
+  for (const ContextTree& tree : trees) {
+    if (check_all || missing.contains(tree.root)) incomplete.push_back(&tree);
+  }
+  return incomplete;
+}
+
+// Of these trees' blobs, in their order and none twice, those that the controller lacks.
+absl::StatusOr<std::vector<const Blob*>> FindMissing(const std::vector<const ContextTree*>& trees,
+                                                     const ContentCalls& calls) {
+  std::vector<const Blob*> blobs;
+  Digests seen;
+  for (const ContextTree* tree : trees) {
+    for (const Blob& blob : tree->blobs) {
+      if (seen.insert(blob.digest).second) blobs.push_back(&blob);
+    }
+  }
+  Digests missing;
   v1::FindMissingRequest request;
-  for (size_t i = 0; i < tree.blobs.size(); ++i) {
-    request.add_digests(tree.blobs[i].digest);
-    if (request.digests_size() < kDigestsPerCall && i + 1 < tree.blobs.size()) continue;
+  for (size_t i = 0; i < blobs.size(); ++i) {
+    request.add_digests(blobs[i]->digest);
+    if (request.digests_size() < kDigestsPerCall && i + 1 < blobs.size()) continue;
     MA_ASSIGN_OR_RETURN(const v1::FindMissingResponse answer, calls.find_missing(request));
     missing.insert(answer.digests().begin(), answer.digests().end());
     request.Clear();
   }
-  return missing;
+  blobs.erase(std::remove_if(blobs.begin(), blobs.end(),
+                             [&](const Blob* blob) { return !missing.contains(blob->digest); }),
+              blobs.end());
+  return blobs;
 }
 
 // The bytes as they go over the wire.
@@ -100,21 +123,19 @@ class PieceSource {
 
 }  // namespace
 
-absl::StatusOr<UploadStats> UploadTree(const ContextTree& tree, bool check_all,
-                                       const ContentCalls& calls) {
+absl::StatusOr<UploadStats> UploadTrees(const std::vector<ContextTree>& trees, bool check_all,
+                                        const ContentCalls& calls) {
   UploadStats stats;
-  MA_ASSIGN_OR_RETURN(const auto missing, FindMissing(tree, check_all, calls));
-  if (missing.empty()) return stats;
+  MA_ASSIGN_OR_RETURN(const std::vector<const ContextTree*> incomplete,
+                      FindIncomplete(trees, check_all, calls));
+  MA_ASSIGN_OR_RETURN(const std::vector<const Blob*> missing, FindMissing(incomplete, calls));
   std::vector<const Blob*> batch;
   int64_t bytes = 0;
-  for (size_t i = 0; i < tree.blobs.size(); ++i) {
-    const Blob& blob = tree.blobs[i];
-    if (missing.contains(blob.digest)) {
-      batch.push_back(&blob);
-      bytes += blob.size;
-    }
+  for (size_t i = 0; i < missing.size(); ++i) {
+    batch.push_back(missing[i]);
+    bytes += missing[i]->size;
     const bool full = bytes >= kStreamBytes || batch.size() >= kStreamBlobs;
-    if (batch.empty() || (!full && i + 1 < tree.blobs.size())) continue;
+    if (!full && i + 1 < missing.size()) continue;
     PieceSource source(batch, stats);
     MA_ASSIGN_OR_RETURN(
         const v1::UploadResponse response,

@@ -28,9 +28,9 @@ struct UploadStats {
   int64_t sent_bytes = 0;  // On the wire, headers left out.
 };
 
-// Makes sure the controller has every blob of the tree. Where it has the root, the rest is taken to
-// be there too unless `check_all`: a root is sent after everything it refers to.
-absl::StatusOr<UploadStats> UploadTree(const ContextTree& tree, bool check_all,
-                                       const ContentCalls& calls);
+// Makes sure the controller has every blob of the trees. Where it has a root, the rest of that tree
+// is taken to be there too unless `check_all`: a root is sent after everything it refers to.
+absl::StatusOr<UploadStats> UploadTrees(const std::vector<ContextTree>& trees, bool check_all,
+                                        const ContentCalls& calls);
 
 }  // namespace manyarch::cli

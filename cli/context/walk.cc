@@ -84,37 +84,40 @@ class Walk {
     return path.empty() ? place_.directory : absl::StrCat(place_.directory, "/", path);
   }
 
-  bool AlwaysHas(const std::string& path) const {
-    return std::find(place_.always.begin(), place_.always.end(), path) != place_.always.end();
-  }
-  bool AlwaysHasBelow(const std::string& path) const {
-    const std::string prefix = absl::StrCat(path, "/");
-    return std::any_of(place_.always.begin(), place_.always.end(),
-                       [&](const std::string& kept) { return absl::StartsWith(kept, prefix); });
-  }
-
   absl::StatusOr<std::optional<Node>> Visit(int parent, const std::string& path,
                                             const std::string& name) {
-    const bool ignored = place_.rules.Ignores(path) && !AlwaysHas(path);
+    const bool ignored = place_.rules.Ignores(path);
     struct stat info {};
     if (fstatat(parent, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
       if (ignored || errno == ENOENT) return std::nullopt;  // Gone since it was listed.
       return Unreadable(Shown(path), errno);
     }
+    if (++entries_ > kMostEntries) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the context ", QuotedPath(place_.directory), " has more than ", kMostEntries,
+          " files, counted up to ", QuotedPath(path),
+          ": is it the directory you meant? Leave out what the build does not need with "
+          ".containerignore."));
+    }
     Node node;
     node.name = name;
     node.mode = info.st_mode & 07777U;
     if (S_ISDIR(info.st_mode)) {
-      if (ignored && !place_.rules.MayBringBackBelow(path) && !AlwaysHasBelow(path)) {
-        return std::nullopt;
-      }
+      if (ignored && !place_.rules.MayBringBackBelow(path)) return std::nullopt;
       node.kind = Node::Kind::kDirectory;
       const int fd = openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
       if (fd < 0) {
-        if (ignored && !AlwaysHasBelow(path)) return std::nullopt;
+        if (ignored) return std::nullopt;
         return Unreadable(Shown(path), errno);
       }
+      if (++depth_ > kDeepestTree) {
+        close(fd);
+        return absl::InvalidArgumentError(
+            absl::StrCat(QuotedPath(Shown(path)), " is more than ", kDeepestTree,
+                         " directories deep in the context: remove it, ", kIgnoreHint, "."));
+      }
       MA_RETURN_IF_ERROR(Fill(fd, path, node));
+      --depth_;
       if (ignored && node.children.empty()) return std::nullopt;
       return node;
     }
@@ -130,13 +133,36 @@ class Walk {
                        ": only files, directories and symbolic links can be sent. Remove it, ",
                        kIgnoreHint, "."));
     }
+    node.stamp = FileStamp::Of(info);
     return node;
   }
 
   const ContextPlace& place_;
+  int64_t entries_ = 0;
+  int depth_ = 0;
 };
 
+// Returns whether anything of the directory is left.
+bool LeaveOut(const IgnoreRules& rules, const std::string& path, Node& directory) {
+  std::vector<Node> left;
+  for (Node& child : directory.children) {
+    const std::string below = path.empty() ? child.name : absl::StrCat(path, "/", child.name);
+    const bool ignored = rules.Ignores(below);
+    if (child.kind == Node::Kind::kDirectory) {
+      const bool any = LeaveOut(rules, below, child);
+      if (ignored && !any) continue;
+    } else if (ignored) {
+      continue;
+    }
+    left.push_back(std::move(child));
+  }
+  directory.children = std::move(left);
+  return !directory.children.empty();
+}
+
 }  // namespace
+
+void LeaveOutIgnored(const IgnoreRules& rules, Node& root) { LeaveOut(rules, "", root); }
 
 std::string QuotedPath(absl::string_view path) {
   return absl::StrCat("'", absl::Utf8SafeCHexEscape(path), "'");

@@ -1,6 +1,7 @@
 #include "controller/content/content_store.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,22 +10,25 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/base/status_macros.h"
 #include "common/os/disk.h"
 #include "common/os/files.h"
 
 namespace manyarch::controller {
 
-absl::StatusOr<std::unique_ptr<ContentStore>> ContentStore::Open(const std::string& directory) {
+absl::StatusOr<std::unique_ptr<ContentStore>> ContentStore::Open(const std::string& directory,
+                                                                 TreeLimits limits) {
   const std::string incoming = absl::StrCat(directory, "/incoming");
   MA_RETURN_IF_ERROR(RemoveTree(incoming));
   MA_RETURN_IF_ERROR(MakeDirs(incoming));
+  MA_RETURN_IF_ERROR(MakeDirs(absl::StrCat(directory, "/roots")));
   constexpr char kHex[] = "0123456789abcdef";
   for (int i = 0; i < 256; ++i) {
     MA_RETURN_IF_ERROR(MakeDirs(absl::StrCat(directory, "/sha256/", std::string(1, kHex[i / 16]),
                                              std::string(1, kHex[i % 16]))));
   }
-  return std::unique_ptr<ContentStore>(new ContentStore(directory));
+  return std::unique_ptr<ContentStore>(new ContentStore(directory, limits));
 }
 
 std::string ContentStore::PathOf(const Digest& digest) const {
@@ -51,7 +55,28 @@ absl::StatusOr<ContentStore::Census> ContentStore::VerifyAll() const {
   return census;
 }
 
-bool ContentStore::Has(const Digest& digest) const { return PathExists(PathOf(digest)); }
+std::string ContentStore::RootPathOf(const Digest& root) const {
+  return absl::StrCat(directory_, "/roots/", root.hex());
+}
+
+bool ContentStore::Has(const Digest& digest) { return Ask(digest).has_value(); }
+
+std::optional<int64_t> ContentStore::Ask(const Digest& digest) {
+  const std::string path = PathOf(digest);
+  struct stat info = {};
+  if (::stat(path.c_str(), &info) != 0) return std::nullopt;
+  // Touched before looking whether a sweep is under way: one that begins later sees the time, one
+  // that has begun is told. Not every time, for that would be a write each.
+  if (absl::Now() - absl::TimeFromTimespec(info.st_mtim) > kKept / 4) {
+    ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
+  }
+  absl::MutexLock lock(&mutex_);
+  if (sweeping_) {
+    asked_for_.insert(digest);
+    if (::stat(path.c_str(), &info) != 0) return std::nullopt;
+  }
+  return info.st_size;
+}
 
 absl::StatusOr<std::string> ContentStore::Get(const Digest& digest) const {
   absl::StatusOr<std::string> bytes = ReadFile(PathOf(digest));
@@ -90,6 +115,7 @@ absl::Status ContentStore::Upload::Add(const Digest& digest, absl::string_view b
   if (!file.ok()) return StateFileError("creating", path);
   staged_.emplace_back(digest, path);
   if (!WriteAll(file.get(), bytes).ok()) return StateFileError("writing", path);
+  bytes_ += static_cast<int64_t>(bytes.size());
   return absl::OkStatus();
 }
 
@@ -102,6 +128,11 @@ absl::Status ContentStore::Upload::Commit() {
     }
   }
   MA_RETURN_IF_ERROR(store_->SyncAll());
+  {
+    absl::MutexLock lock(&store_->mutex_);
+    store_->bytes_ += bytes_;
+  }
+  bytes_ = 0;
   staged_.clear();
   return absl::OkStatus();
 }

@@ -2,6 +2,7 @@
 
 #include <zstd.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 
@@ -102,6 +103,15 @@ class Assembler {
   std::string bytes_;
 };
 
+// Empty where that makes it no smaller.
+std::string Compressed(const std::string& bytes) {
+  constexpr int kLevel = 1;
+  std::string out(ZSTD_compressBound(bytes.size()), '\0');
+  const size_t n = ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), kLevel);
+  out.resize(ZSTD_isError(n) != 0U || n >= bytes.size() ? 0 : n);
+  return out;
+}
+
 }  // namespace
 
 grpc::Status ContentService::FindMissing(grpc::ServerContext* /*context*/,
@@ -134,10 +144,13 @@ grpc::Status ContentService::Upload(grpc::ServerContext* /*context*/,
     }
     response->add_stored((*blob)->first.ToString());
   }
-  if (!assembler.idle()) {
+  // Also where the connection broke: what has arrived whole need not be sent again. Roots come
+  // last, so the rest of a root that is there is there too.
+  const absl::Status committed = upload->Commit();
+  if (committed.ok() && !assembler.idle()) {
     return ToGrpc(absl::InvalidArgumentError("the upload ended in the middle of a blob"));
   }
-  return ToGrpc(upload->Commit());
+  return ToGrpc(committed);
 }
 
 grpc::Status ContentService::Download(grpc::ServerContext* /*context*/,
@@ -147,24 +160,29 @@ grpc::Status ContentService::Download(grpc::ServerContext* /*context*/,
     return ToGrpc(absl::InvalidArgumentError(
         absl::StrCat("at most ", kMostDigests, " blobs can be asked for at once")));
   }
+  const bool zstd = std::find(request->accepts().begin(), request->accepts().end(),
+                              v1::COMPRESSION_ZSTD) != request->accepts().end();
   for (const std::string& text : request->digests()) {
     const absl::StatusOr<Digest> digest = Digest::Parse(text);
     if (!digest.ok()) return ToGrpc(digest.status());
     const absl::StatusOr<std::string> bytes = content_->Get(*digest);
     if (!bytes.ok()) return ToGrpc(bytes.status());
+    const std::string packed = zstd ? Compressed(*bytes) : "";
+    const std::string& sent = packed.empty() ? *bytes : packed;
     size_t offset = 0;
     do {
       v1::DownloadResponse piece;
       if (offset == 0) {
         piece.set_digest(text);
         piece.set_size(static_cast<int64_t>(bytes->size()));
+        piece.set_compression(packed.empty() ? v1::COMPRESSION_NONE : v1::COMPRESSION_ZSTD);
       }
-      const size_t length = std::min(kPiece, bytes->size() - offset);
-      piece.set_data(bytes->substr(offset, length));
+      const size_t length = std::min(kPiece, sent.size() - offset);
+      piece.set_data(sent.substr(offset, length));
       offset += length;
-      piece.set_last(offset == bytes->size());
+      piece.set_last(offset == sent.size());
       if (!writer->Write(piece)) return grpc::Status::CANCELLED;
-    } while (offset < bytes->size());
+    } while (offset < sent.size());
   }
   return grpc::Status::OK;
 }

@@ -114,7 +114,7 @@ absl::StatusOr<v1::SubmitResponse> FarmService::TrySubmit(const v1::SubmitReques
     return response;
   }
   MA_RETURN_IF_ERROR(content_->CheckRoom());
-  MA_RETURN_IF_ERROR(content_->CheckTree(spec.context_root()));
+  MA_RETURN_IF_ERROR(content_->CheckContexts(spec));
   MA_ASSIGN_OR_RETURN(std::shared_ptr<const core::JobSpec> core_spec, wire::FromProto(spec));
   if (core_spec->local_only) MA_RETURN_IF_ERROR(CheckLoopback(spec, *core_spec));
   MA_RETURN_IF_ERROR(registry_->Preflight(core_spec->tags.front().repository));
@@ -149,7 +149,7 @@ absl::StatusOr<v1::SubmitResponse> FarmService::TryRetry(const v1::RetryJobReque
   auto response = TrySubmit(retry.request, {job.id(), std::move(retry.reuse)}, deadline);
   // Here nobody can send what is missing.
   if (absl::IsFailedPrecondition(response.status()) &&
-      !content_->CheckTree(job.spec().context_root()).ok()) {
+      !content_->CheckContexts(job.spec()).ok()) {
     return absl::FailedPreconditionError(absl::StrCat(
         "the files that job ", job.id(), " was built from are no longer on the controller (",
         response.status().message(), "): submit it again with `manyarch build`"));
@@ -355,6 +355,7 @@ grpc::Status FarmService::GetInfo(grpc::ServerContext* /*context*/,
                                   v1::GetInfoResponse* response) {
   response->set_version(version_);
   response->set_protocol_version(kProtocolVersion);
+  *response->mutable_context_limits() = content_->Limits();
   return grpc::Status::OK;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -116,6 +117,38 @@ absl::Status CheckArchTags(v1::JobSpec& spec) {
   return absl::OkStatus();
 }
 
+absl::Status CheckNamedContexts(const v1::BuildOptions& options) {
+  constexpr int kMostContexts = 100;
+  const auto plain = [](absl::string_view text, absl::string_view more) {
+    return !text.empty() && text.size() <= 255 && text.front() != '-' &&
+           std::all_of(text.begin(), text.end(), [&](char c) {
+             return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+                    more.find(c) != absl::string_view::npos;
+           });
+  };
+  if (options.contexts_size() > kMostContexts) {
+    return Invalid(absl::StrCat("the job names ", options.contexts_size(), " contexts, at most ",
+                                kMostContexts, " are allowed"));
+  }
+  std::set<std::string> names;
+  for (const v1::NamedContext& context : options.contexts()) {
+    if (!plain(context.name(), "._-/:@+")) {
+      return Invalid(absl::StrCat("the context name '", context.name(), "' is not valid"));
+    }
+    const std::string what = absl::StrCat("the context named '", context.name(), "'");
+    if (!names.insert(absl::AsciiStrToLower(context.name())).second) {
+      return Invalid(absl::StrCat(what, " is given twice"));
+    }
+    if (context.has_root()) {
+      MA_RETURN_IF_ERROR(Annotate(Digest::Parse(context.root()).status(), what));
+    } else if (!plain(context.image(), "._-/:@")) {
+      return Invalid(
+          absl::StrCat(what, " is the image '", context.image(), "', which is no valid reference"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckOptions(v1::JobSpec& spec) {
   if (const auto root = Digest::Parse(spec.context_root()); !root.ok()) {
     return Annotate(root.status(), "the context of the job");
@@ -128,6 +161,11 @@ absl::Status CheckOptions(v1::JobSpec& spec) {
                      "' is not inside the context; give a path relative to the context"));
   }
   MA_RETURN_IF_ERROR(CheckBuildOptions(spec));
+  if (const std::string& digest = spec.options().containerfile_digest(); !digest.empty()) {
+    MA_RETURN_IF_ERROR(Annotate(Digest::Parse(digest).status(), "the Containerfile of the job"));
+    if (!file.empty()) return Invalid("the job's Containerfile is both inside and outside");
+  }
+  MA_RETURN_IF_ERROR(CheckNamedContexts(spec.options()));
   const absl::Duration timeout = wire::FromProto(spec.build_timeout());
   if (timeout < absl::ZeroDuration() || timeout > kLongestTimeout) {
     return Invalid(absl::StrCat("the build timeout must lie between 0 and ",

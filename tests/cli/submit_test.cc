@@ -52,7 +52,7 @@ TEST(SubmitJob, HashesTheSpecAndLooksAgainForAContextThatIsNotWhole) {
   bool told = false;
   const auto wanted =
       FromText<v1::SubmitRequest>("spec { project: 'default' tags: 'r/x:1' } secrets { id: 's' }");
-  const auto job = SubmitJob(client, quiet, wanted, OneBlob(), [&] { told = true; });
+  const auto job = SubmitJob(client, quiet, wanted, {OneBlob()}, [&] { told = true; });
   ASSERT_TRUE(job.ok()) << job.status();
   EXPECT_EQ(job->id(), "j9");
   EXPECT_TRUE(told);
@@ -72,7 +72,7 @@ TEST(SubmitJob, ARefusalForAnotherReasonIsPassedOn) {
   farm.Start();
   Client client(farm.address());
   QuietProgress quiet(stderr);
-  EXPECT_EQ(SubmitJob(client, quiet, {}, OneBlob(), [] {}).status(),
+  EXPECT_EQ(SubmitJob(client, quiet, {}, {OneBlob()}, [] {}).status(),
             absl::FailedPreconditionError("DENIED: push access is needed"));
   EXPECT_EQ(submits, 1);
 }
@@ -84,7 +84,7 @@ TEST(SubmitJob, DoesNotWaitForAControllerThatNeverAnswered) {
   Client client(farm.address());
   QuietProgress quiet(stderr);
   bool told = false;
-  const auto job = SubmitJob(client, quiet, {}, OneBlob(), [&] { told = true; });
+  const auto job = SubmitJob(client, quiet, {}, {OneBlob()}, [&] { told = true; });
   EXPECT_TRUE(IsUnreachable(job.status()));
   EXPECT_FALSE(told);
 }

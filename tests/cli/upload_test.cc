@@ -88,14 +88,14 @@ ContextTree Tree(const std::vector<std::string>& contents) {
   return tree;
 }
 
-TEST(UploadTree, SendsWhatIsMissingAndTheRootLast) {
+TEST(UploadTrees, SendsWhatIsMissingAndTheRootLast) {
   FakeContent content;
   std::string noise(3 << 20, '\0');
   uint64_t x = 1;
   for (char& c : noise) c = static_cast<char>((x = x * 6364136223846793005u + 1) >> 56);
   const ContextTree tree = Tree({"there already", std::string(2 << 20, 'a'), noise, "root"});
   content.blobs[tree.blobs[0].digest] = "there already";
-  const auto stats = UploadTree(tree, false, content.Calls());
+  const auto stats = UploadTrees({tree}, false, content.Calls());
   ASSERT_TRUE(stats.ok()) << stats.status();
   EXPECT_EQ(stats->blobs, 3);
   EXPECT_LT(stats->sent_bytes, stats->bytes - (1 << 20));
@@ -104,39 +104,39 @@ TEST(UploadTree, SendsWhatIsMissingAndTheRootLast) {
   EXPECT_TRUE(content.blobs[tree.blobs[2].digest] == noise);
 }
 
-TEST(UploadTree, AsksForTheRootAloneFirstAndSendsNothingWhenItIsThere) {
+TEST(UploadTrees, AsksForTheRootAloneFirstAndSendsNothingWhenItIsThere) {
   FakeContent content;
   const ContextTree tree = Tree({"a", "b", "root"});
   content.blobs[tree.root] = "root";
-  EXPECT_EQ(UploadTree(tree, false, content.Calls())->blobs, 0);
+  EXPECT_EQ(UploadTrees({tree}, false, content.Calls())->blobs, 0);
   EXPECT_THAT(content.asked, testing::ElementsAre(1u));
   // Told that parts are missing all the same, it looks for all of them.
-  EXPECT_EQ(UploadTree(tree, true, content.Calls())->blobs, 2);
+  EXPECT_EQ(UploadTrees({tree}, true, content.Calls())->blobs, 2);
 }
 
-TEST(UploadTree, AsksForAtMostTenThousandAtOnceAndSendsInSeveralStreams) {
+TEST(UploadTrees, AsksForAtMostTenThousandAtOnceAndSendsInSeveralStreams) {
   FakeContent content;
   std::vector<std::string> contents;
   for (int i = 0; i < 12'000; ++i) contents.push_back(absl::StrCat("blob ", i));
   const ContextTree tree = Tree(contents);
-  EXPECT_EQ(UploadTree(tree, false, content.Calls())->blobs, 12'000);
+  EXPECT_EQ(UploadTrees({tree}, false, content.Calls())->blobs, 12'000);
   EXPECT_THAT(content.asked, testing::ElementsAre(1u, 10'000u, 2'000u));
   EXPECT_EQ(content.uploads, 3);
   EXPECT_EQ(content.stored_order.back(), tree.root);
 }
 
-TEST(UploadTree, PassesErrorsOn) {
+TEST(UploadTrees, PassesErrorsOn) {
   const ContextTree tree = Tree({"root"});
   FakeContent content;
   ContentCalls calls = content.Calls();
   calls.upload = [](int64_t, const auto&) -> absl::StatusOr<v1::UploadResponse> {
     return absl::ResourceExhaustedError("the disk is full");
   };
-  EXPECT_EQ(UploadTree(tree, false, calls).status().message(), "the disk is full");
+  EXPECT_EQ(UploadTrees({tree}, false, calls).status().message(), "the disk is full");
   calls.upload = [](int64_t, const auto&) -> absl::StatusOr<v1::UploadResponse> {
     return v1::UploadResponse();
   };
-  EXPECT_EQ(UploadTree(tree, false, calls).status().message(),
+  EXPECT_EQ(UploadTrees({tree}, false, calls).status().message(),
             "the controller stored 0 of 1 parts of the context");
 }
 

@@ -74,6 +74,41 @@ TEST(Submission, EachFaultIsNamed) {
       {"file outside",
        [](auto& r) { r.mutable_spec()->mutable_options()->set_containerfile("../Containerfile"); },
        "not inside the context"},
+      {"file both inside and outside",
+       [](auto& r) {
+         r.mutable_spec()->mutable_options()->set_containerfile("Containerfile");
+         r.mutable_spec()->mutable_options()->set_containerfile_digest(r.request_hash());
+       },
+       "both inside and outside"},
+      {"file outside that is no digest",
+       [](auto& r) { r.mutable_spec()->mutable_options()->set_containerfile_digest("x"); },
+       "the Containerfile of the job"},
+      {"context name that would be two arguments",
+       [](auto& r) {
+         v1::NamedContext& context = *r.mutable_spec()->mutable_options()->add_contexts();
+         context.set_name("a=b");
+         context.set_root(r.spec().context_root());
+       },
+       "the context name 'a=b' is not valid"},
+      {"context given twice",
+       [](auto& r) {
+         for (const char* name : {"lib", "LIB"}) {
+           v1::NamedContext& context = *r.mutable_spec()->mutable_options()->add_contexts();
+           context.set_name(name);
+           context.set_root(r.spec().context_root());
+         }
+       },
+       "'LIB' is given twice"},
+      {"context of nothing",
+       [](auto& r) { r.mutable_spec()->mutable_options()->add_contexts()->set_name("lib"); },
+       "no valid reference"},
+      {"context that is no image",
+       [](auto& r) {
+         v1::NamedContext& context = *r.mutable_spec()->mutable_options()->add_contexts();
+         context.set_name("lib");
+         context.set_image("a b");
+       },
+       "no valid reference"},
       {"one tag for all platforms",
        [](auto& r) { r.mutable_spec()->set_arch_tag_template("{tag}-x"); }, "has no {arch}"},
       {"an arch tag that is the final tag",

@@ -110,6 +110,9 @@ std::vector<std::string> BuildArgv(const BuildRequest& request) {
   argv.push_back("--authfile=" + request.work.authfile());
   argv.push_back(PullFlag(request));
   AddOptions(request, argv);
+  // What is to be ignored has been left out of the context already; buildah's own idea of the rules
+  // differs.
+  argv.push_back("--ignorefile=" + request.work.ignorefile());
   argv.push_back("--iidfile=" + request.work.iidfile());
   argv.push_back("--file=" + request.containerfile);
   argv.push_back("--");

@@ -30,6 +30,8 @@ struct WorkPaths {
   std::string context() const { return dir + "/context"; }
   // Of the job's named contexts, by their place in the options.
   std::string named_context(int index) const { return dir + "/context-" + std::to_string(index); }
+  std::string containerfile() const { return dir + "/Containerfile"; }  // One outside the context.
+  std::string ignorefile() const { return dir + "/no-ignore"; }         // Empty.
   std::string tmp() const { return dir + "/tmp"; }
   // A short link to tmp(), where there is one: buildah's ssh agents listen on sockets in TMPDIR,
   // and the path of a socket may have 107 bytes.

@@ -1,9 +1,12 @@
 #include "worker/build/attempt.h"
 
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/statvfs.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <thread>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -33,6 +36,7 @@ namespace {
 constexpr absl::Duration kDefaultTimeout = absl::Hours(6);
 constexpr char kDockerImage[] = "application/vnd.docker.distribution.manifest.v2+json";
 constexpr char kOciImage[] = "application/vnd.oci.image.manifest.v1+json";
+constexpr int64_t kLargestContainerfile = int64_t{1} << 20;  // Of one outside the context.
 
 absl::Duration TimeoutOf(const v1::Offer& offer) {
   const absl::Duration timeout =
@@ -63,6 +67,34 @@ bool DiskIsFull(const std::string& path) {
   const bool no_inodes = disk.f_files > 0 && disk.f_favail == 0;
   return no_inodes || uint64_t{disk.f_bavail} * disk.f_frsize < kNothing;
 }
+
+// A token that is stopped with `stop`, or at the deadline.
+class StopAtDeadline {
+ public:
+  StopAtDeadline(const StopToken& stop, absl::Time deadline)
+      : over_(eventfd(0, EFD_CLOEXEC)), thread_([this, &stop, deadline] {
+          pollfd fds[] = {{stop.fd(), POLLIN, 0}, {over_.get(), POLLIN, 0}};
+          for (absl::Duration left; (left = deadline - absl::Now()) > absl::ZeroDuration();) {
+            const auto wait = absl::ToInt64Milliseconds(std::min(left, absl::Hours(1))) + 1;
+            if (poll(fds, 2, static_cast<int>(wait)) > 0) break;
+          }
+          if (fds[1].revents != 0) return;
+          token_.Stop(stop.stopped() ? stop.reason() : "it took too long");
+        }) {}
+  ~StopAtDeadline() {
+    eventfd_write(over_.get(), 1);
+    thread_.join();
+  }
+  StopAtDeadline(const StopAtDeadline&) = delete;
+  StopAtDeadline& operator=(const StopAtDeadline&) = delete;
+
+  const StopToken& token() const { return token_; }
+
+ private:
+  StopToken token_;
+  const UniqueFd over_;
+  std::thread thread_;
+};
 
 }  // namespace
 
@@ -120,6 +152,7 @@ bool Attempt::Prepare() {
     // An empty one too: else buildah would use what the worker's user has.
     MA_RETURN_IF_ERROR(WriteFileAtomic(
         work_.authfile(), registry.authfile().empty() ? "{}" : registry.authfile(), 0600));
+    MA_RETURN_IF_ERROR(WriteFileAtomic(work_.ignorefile(), ""));
     return WriteFileAtomic(
         work_.registries_conf(),
         RegistriesConf({registry.plain_http().begin(), registry.plain_http().end()}), 0600);
@@ -129,17 +162,49 @@ bool Attempt::Prepare() {
 
 bool Attempt::Fetch() {
   observer_.OnState(v1::ATTEMPT_STATE_FETCHING);
-  const absl::StatusOr<Digest> root = Digest::Parse(offer_.context_root());
-  if (!root.ok()) return Fail(v1::FAILURE_CLASS_INFRASTRUCTURE, "the offer names no context");
-  if (const absl::Status status = tools_.contexts.Materialise(*root, work_.context(), stop_);
-      !status.ok()) {
-    return Fail(status);
+  const StopAtDeadline stop(stop_, deadline_);
+  const absl::Status status = FetchAll(stop.token());
+  if (status.ok()) return true;
+  if (stop.token().stopped() && !stop_.stopped()) {
+    return Fail(v1::FAILURE_CLASS_TIMEOUT,
+                absl::StrCat("fetching the context was stopped after ",
+                             absl::FormatDuration(timeout_), "; allow it more time"));
   }
-  absl::StatusOr<std::string> path =
-      FindContainerfile(work_.context(), offer_.options().containerfile());
-  if (!path.ok()) return Fail(path.status());
-  containerfile_ = *std::move(path);
-  return true;
+  return Fail(status);
+}
+
+absl::Status Attempt::FetchAll(const StopToken& stop) {
+  const absl::StatusOr<Digest> root = Digest::Parse(offer_.context_root());
+  if (!root.ok()) return absl::InternalError("the offer names no context");
+  MA_RETURN_IF_ERROR(tools_.contexts.Materialise(*root, work_.context(), stop));
+  const v1::BuildOptions& options = offer_.options();
+  for (int i = 0; i < options.contexts_size(); ++i) {
+    const v1::NamedContext& context = options.contexts(i);
+    if (context.has_image()) continue;
+    const std::string what = absl::StrCat("the context named '", context.name(), "'");
+    const absl::StatusOr<Digest> named = Digest::Parse(context.root());
+    if (!named.ok()) return absl::InternalError(absl::StrCat("the offer lacks ", what));
+    const std::string dir = work_.named_context(i);
+    MA_RETURN_IF_ERROR(MakeDirs(dir, 0700));
+    MA_RETURN_IF_ERROR(Annotate(tools_.contexts.Materialise(*named, dir, stop), what));
+    MA_RETURN_IF_ERROR(Annotate(CheckIgnoreFiles(dir), what));
+  }
+  return FindContainerfile(stop);
+}
+
+absl::Status Attempt::FindContainerfile(const StopToken& stop) {
+  const v1::BuildOptions& options = offer_.options();
+  if (options.containerfile_digest().empty()) {
+    MA_ASSIGN_OR_RETURN(containerfile_,
+                        worker::FindContainerfile(work_.context(), options.containerfile()));
+    return absl::OkStatus();
+  }
+  MA_ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(options.containerfile_digest()));
+  const absl::StatusOr<std::string> text =
+      tools_.contexts.Read(digest, kLargestContainerfile, stop);
+  MA_RETURN_IF_ERROR(Annotate(text.status(), "fetching the Containerfile"));
+  containerfile_ = work_.containerfile();
+  return WriteFileAtomic(containerfile_, *text);
 }
 
 bool Attempt::Build() {

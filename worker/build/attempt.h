@@ -33,6 +33,8 @@ class Attempt {
   // Each true when the next may follow; else result_ says why not.
   bool Prepare();
   bool Fetch();
+  absl::Status FetchAll(const StopToken& stop);
+  absl::Status FindContainerfile(const StopToken& stop);
   bool Build();
   // Whether the image's programs are for its platform.
   bool Inspect();

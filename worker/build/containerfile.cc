@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
@@ -38,7 +39,24 @@ absl::Status Refused(absl::string_view name, absl::string_view why) {
       absl::StrCat("the Containerfile '", absl::CHexEscape(name), "' ", why));
 }
 
+absl::Status CheckIgnoreFiles(int dir, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (!IsThere(dir, name)) continue;
+    if (const UniqueFd file = OpenBeneath(dir, name); !file.ok() && errno == EXDEV) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the ignore file '", absl::CHexEscape(name), "' leads out of the context"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+absl::Status CheckIgnoreFiles(const std::string& context) {
+  UniqueFd dir(open(context.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!dir.ok()) return absl::ErrnoToStatus(errno, absl::StrCat("opening ", context));
+  return CheckIgnoreFiles(dir.get(), {".containerignore", ".dockerignore"});
+}
 
 absl::StatusOr<std::string> FindContainerfile(const std::string& context, const std::string& name) {
   UniqueFd dir(open(context.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -66,14 +84,9 @@ absl::StatusOr<std::string> FindContainerfile(const std::string& context, const 
                    "ends in .in: buildah would run it through the C preprocessor on the worker, "
                    "which is not supported");
   }
-  for (const std::string& ignore : {std::string(".containerignore"), std::string(".dockerignore"),
-                                    chosen + ".containerignore", chosen + ".dockerignore"}) {
-    if (!IsThere(dir.get(), ignore)) continue;
-    if (const UniqueFd file = OpenBeneath(dir.get(), ignore); !file.ok() && errno == EXDEV) {
-      return absl::InvalidArgumentError(absl::StrCat("the ignore file '", absl::CHexEscape(ignore),
-                                                     "' leads out of the context"));
-    }
-  }
+  MA_RETURN_IF_ERROR(
+      CheckIgnoreFiles(dir.get(), {".containerignore", ".dockerignore", chosen + ".containerignore",
+                                   chosen + ".dockerignore"}));
   char path[PATH_MAX];
   const ssize_t n = readlink(absl::StrCat("/proc/self/fd/", fd.get()).c_str(), path, sizeof path);
   if (n <= 0) return absl::ErrnoToStatus(errno, "finding the path of the Containerfile");

@@ -13,4 +13,8 @@ namespace manyarch::worker {
 // INVALID_ARGUMENT says what is wrong.
 absl::StatusOr<std::string> FindContainerfile(const std::string& context, const std::string& name);
 
+// INVALID_ARGUMENT where an ignore file at the top of `context` is a link that leads out of it:
+// buildah would follow it.
+absl::Status CheckIgnoreFiles(const std::string& context);
+
 }  // namespace manyarch::worker

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "common/base/digest.h"
 #include "common/os/stop_token.h"
 
@@ -19,6 +20,9 @@ class ContextSource {
   // itself is wrong, no retry helps. CANCELLED: `stop` was given.
   virtual absl::Status Materialise(const Digest& root, const std::string& directory,
                                    const StopToken& stop) = 0;
+  // One blob. INVALID_ARGUMENT where it has more than `limit` bytes.
+  virtual absl::StatusOr<std::string> Read(const Digest& digest, int64_t limit,
+                                           const StopToken& stop) = 0;
   // Gives up what is kept over the limit: after each attempt.
   virtual absl::Status Prune() = 0;
   // Gives up `bytes` of what is kept, or all of it.

@@ -101,6 +101,20 @@ absl::Status ContentCache::Ensure(absl::Span<const Digest> digests, ContentSourc
   return fetch();
 }
 
+void ContentCache::Pin::Add(absl::Span<const Digest> digests) {
+  absl::MutexLock lock(&cache_->pin_mutex_);
+  for (const Digest& digest : digests) ++cache_->pins_[std::string(digest.hex())];
+  digests_.insert(digests_.end(), digests.begin(), digests.end());
+}
+
+ContentCache::Pin::~Pin() {
+  absl::MutexLock lock(&cache_->pin_mutex_);
+  for (const Digest& digest : digests_) {
+    const auto it = cache_->pins_.find(std::string(digest.hex()));
+    if (--it->second == 0) cache_->pins_.erase(it);
+  }
+}
+
 absl::Status ContentCache::Prune(int64_t limit_bytes) { return RemoveOldest(limit_bytes, 0); }
 
 absl::Status ContentCache::Free(int64_t bytes) {
@@ -136,6 +150,9 @@ absl::Status ContentCache::RemoveOldest(int64_t limit_bytes, int64_t at_least) {
             [](const Blob& a, const Blob& b) { return a.used < b.used; });
   for (const Blob& blob : blobs) {
     if (total <= limit_bytes) break;
+    // Under the lock: what is pinned after it was looked at stays, too.
+    absl::MutexLock pin_lock(&pin_mutex_);
+    if (pins_.contains(blob.path.filename().string())) continue;
     if (fs::remove(blob.path, error)) total -= blob.size;
   }
   return absl::OkStatus();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -18,9 +19,9 @@
 
 namespace manyarch::worker {
 
-// A cache: it may lose blobs at any time between calls, never gives wrong ones (bytes are checked
-// against their digest both when stored and when read, so nothing is synced to disk). Thread-safe;
-// one process at a time.
+// A cache: it may lose blobs that are not pinned at any time between calls, never gives wrong ones
+// (bytes are checked against their digest both when stored and when read, so nothing is synced to
+// disk). Thread-safe; one process at a time.
 class ContentCache {
  public:
   // Makes the directory and removes half-written blobs.
@@ -36,6 +37,21 @@ class ContentCache {
   absl::Status Ensure(absl::Span<const Digest> digests, ContentSource& source,
                       const StopToken& stop);
 
+  // Keeps blobs from being pruned for as long as it lives, which is less than the cache.
+  class Pin {
+   public:
+    explicit Pin(ContentCache* cache) : cache_(cache) {}
+    ~Pin();
+    Pin(const Pin&) = delete;
+    Pin& operator=(const Pin&) = delete;
+    // Those that are still to come, too.
+    void Add(absl::Span<const Digest> digests);
+
+   private:
+    ContentCache* const cache_;
+    std::vector<Digest> digests_;
+  };
+
   // Removes the least recently used blobs until at most `limit_bytes` are left.
   absl::Status Prune(int64_t limit_bytes);
   // Removes the least recently used blobs until `bytes` are freed, or all is gone.
@@ -49,6 +65,8 @@ class ContentCache {
 
   const std::string dir_;
   absl::Mutex prune_mutex_;  // One pruning at a time; readers do not mind.
+  absl::Mutex pin_mutex_;
+  absl::flat_hash_map<std::string, int> pins_ ABSL_GUARDED_BY(pin_mutex_);  // By hex digits.
 };
 
 }  // namespace manyarch::worker

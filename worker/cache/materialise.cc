@@ -35,7 +35,7 @@ absl::StatusOr<std::string> Blob(const Digest& digest, ContentCache& cache, Cont
 class Plan {
  public:
   Plan(ContentCache& cache, ContentSource& source, const StopToken& stop, const TreeLimits& limits)
-      : cache_(cache), source_(source), stop_(stop), limits_(limits) {}
+      : cache_(cache), source_(source), stop_(stop), limits_(limits), pin_(&cache) {}
 
   absl::Status Load(const Digest& root) {
     struct Pending {
@@ -51,6 +51,7 @@ class Plan {
       }
       std::vector<Digest> wanted;
       for (const Pending& p : level) wanted.push_back(p.digest);
+      pin_.Add(wanted);
       MA_RETURN_IF_ERROR(cache_.Ensure(wanted, source_, stop_));
       std::vector<Pending> next;
       for (const Pending& p : level) {
@@ -71,6 +72,7 @@ class Plan {
       }
       level = std::move(next);
     }
+    pin_.Add(chunks_);
     return cache_.Ensure(chunks_, source_, stop_);
   }
 
@@ -100,6 +102,7 @@ class Plan {
   ContentSource& source_;
   const StopToken& stop_;
   const TreeLimits& limits_;
+  ContentCache::Pin pin_;  // Until all of the tree is written.
   absl::flat_hash_map<Digest, std::shared_ptr<const TreeNode>> nodes_;
   std::vector<Digest> chunks_;
   int64_t entries_ = 0;

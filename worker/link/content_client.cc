@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <zstd.h>
 
 #include <atomic>
 #include <thread>
@@ -71,17 +72,18 @@ class ContentClient::Assembly {
         return absl::InternalError(
             absl::StrCat("blob '", piece.digest(), "' came instead of ", digest.ToString()));
       }
-      if (piece.compression() != v1::COMPRESSION_NONE) {
-        return absl::InternalError("a blob came compressed, which was not asked for");
+      compression_ = piece.compression();
+      size_ = piece.size();
+      if (compression_ != v1::COMPRESSION_NONE && compression_ != v1::COMPRESSION_ZSTD) {
+        return absl::InternalError("a blob came compressed in a way that was not asked for");
       }
+      if (size_ < 0 || size_ > limit_) return TooLarge(digest);
     }
     bytes_ += piece.data();
-    if (static_cast<int64_t>(bytes_.size()) > limit_) {
-      return absl::InternalError(
-          absl::StrCat("blob ", digest.ToString(), " is larger than ", limit_, " bytes"));
-    }
+    if (static_cast<int64_t>(bytes_.size()) > limit_) return TooLarge(digest);
     if (!piece.last()) return absl::OkStatus();
     inside_ = false;
+    if (compression_ == v1::COMPRESSION_ZSTD) MA_RETURN_IF_ERROR(Decompress(digest));
     MA_RETURN_IF_ERROR(sink_(digest, std::exchange(bytes_, {})));
     ++done_;
     return absl::OkStatus();
@@ -89,11 +91,30 @@ class ContentClient::Assembly {
   size_t done() const { return done_; }
 
  private:
+  absl::Status TooLarge(const Digest& digest) const {
+    return absl::InternalError(
+        absl::StrCat("blob ", digest.ToString(), " is larger than ", limit_, " bytes"));
+  }
+
+  absl::Status Decompress(const Digest& digest) {
+    std::string plain(static_cast<size_t>(size_), '\0');
+    const size_t n = ZSTD_decompress(plain.data(), plain.size(), bytes_.data(), bytes_.size());
+    if (ZSTD_isError(n) != 0U || n != plain.size()) {
+      return absl::InternalError(
+          absl::StrCat("blob ", digest.ToString(), " cannot be decompressed: ",
+                       ZSTD_isError(n) != 0U ? ZSTD_getErrorName(n) : "it is shorter than told"));
+    }
+    bytes_ = std::move(plain);
+    return absl::OkStatus();
+  }
+
   const absl::Span<const Digest> digests_;
   const int64_t limit_;
   const Sink& sink_;
   size_t done_ = 0;
-  bool inside_ = false;  // A blob.
+  bool inside_ = false;                                 // A blob.
+  v1::Compression compression_ = v1::COMPRESSION_NONE;  // Of that blob.
+  int64_t size_ = 0;                                    // As it was before that.
   std::string bytes_;
 };
 
@@ -133,6 +154,7 @@ ContentClient::Outcome ContentClient::Download(absl::Span<const Digest> digests,
   v1::DownloadRequest request;
   for (const Digest& digest : digests) request.add_digests(digest.ToString());
   request.add_accepts(v1::COMPRESSION_NONE);
+  request.add_accepts(v1::COMPRESSION_ZSTD);
 
   grpc::ClientContext context;
   CallWatch watch(&context, stop, limits_.stalled);

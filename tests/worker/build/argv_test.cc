@@ -44,7 +44,8 @@ TEST(BuildArgv, IsAllThereInItsOrder) {
                   "--format=docker", "--layers", "--force-rm", "--isolation=oci", "--runtime=runc",
                   "--runtime-flag=root=/w/runtime", "--cgroup-parent=/manyarch-1/a",
                   "--network=host", "--authfile=/w/auth.json", "--pull=true",
-                  "--iidfile=/w/image-id", "--file=/w/context/Containerfile", "--", "/w/context"));
+                  "--ignorefile=/w/no-ignore", "--iidfile=/w/image-id",
+                  "--file=/w/context/Containerfile", "--", "/w/context"));
 }
 
 TEST(BuildArgv, PassesTheJobsOptionsInTheirOrder) {
@@ -56,7 +57,7 @@ TEST(BuildArgv, PassesTheJobsOptionsInTheirOrder) {
   Add(request.options.mutable_build_args(), "A", "");
   Add(request.options.mutable_labels(), "l", "x y");
   const std::vector<std::string> argv = BuildArgv(request);
-  const std::vector<std::string> options(argv.begin() + 15, argv.end() - 4);
+  const std::vector<std::string> options(argv.begin() + 15, argv.end() - 5);
   EXPECT_THAT(options, ElementsAre("--pull=always", "--no-cache", "--target=final",
                                    "--build-arg=B=2=3, 4", "--build-arg=A=", "--label=l=x y"));
 }

@@ -60,6 +60,15 @@ TEST_F(ContainerfileTest, RefusesWhatIsNoFileAndWhatNeedsAPreprocessor) {
   ExpectRefused("Containerfile.in", "C preprocessor");
 }
 
+TEST_F(ContainerfileTest, IgnoreFilesOfNamedContextsMayNotLeadOutEither) {
+  Write("rules");
+  Link("rules", ".containerignore");
+  EXPECT_TRUE(CheckIgnoreFiles(context_).ok());
+  Link("/etc/shadow", ".dockerignore");
+  EXPECT_THAT(std::string(CheckIgnoreFiles(context_).message()),
+              HasSubstr("'.dockerignore' leads out of the context"));
+}
+
 TEST_F(ContainerfileTest, RefusesIgnoreFilesThatLeadOut) {
   Write("Containerfile");
   Link("/etc/shadow", "Containerfile.dockerignore");

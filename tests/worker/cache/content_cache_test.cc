@@ -88,5 +88,24 @@ TEST_F(ContentCacheTest, PrunesTheLeastRecentlyUsedFirst) {
   EXPECT_FALSE(cache_->Has(fresh));
 }
 
+TEST_F(ContentCacheTest, PinnedBlobsStayHoweverOld) {
+  const Digest d = Digest::Of("used");
+  ASSERT_TRUE(cache_->Put(d, "used").ok());
+  SetAge(d, 300);
+  {
+    ContentCache::Pin first(cache_.get());
+    first.Add({d});
+    {
+      ContentCache::Pin second(cache_.get());
+      second.Add({d, d});
+    }
+    ASSERT_TRUE(cache_->Prune(0).ok());
+    ASSERT_TRUE(cache_->Free(1).ok());
+    EXPECT_TRUE(cache_->Has(d));
+  }
+  ASSERT_TRUE(cache_->Prune(0).ok());
+  EXPECT_FALSE(cache_->Has(d));
+}
+
 }  // namespace
 }  // namespace manyarch::worker

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <zstd.h>
 
 #include <atomic>
 #include <map>
@@ -40,14 +41,17 @@ class FakeContent : public v1::Content::Service {
     for (const std::string& digest : request->digests()) {
       const auto blob = blobs.find(digest);
       if (blob == blobs.end()) return {grpc::StatusCode::NOT_FOUND, "no blob " + digest};
-      for (size_t at = 0; at == 0 || at < blob->second.size(); at += 10) {
+      const std::string& sent = zstd ? Packed(blob->second) : blob->second;
+      for (size_t at = 0; at == 0 || at < sent.size(); at += 10) {
         if (pieces_per_call > 0 && pieces++ == pieces_per_call) {
           return {grpc::StatusCode::UNAVAILABLE, "restarting"};
         }
         v1::DownloadResponse piece;
         if (at == 0) piece.set_digest(digest);
-        piece.set_data(blob->second.substr(at, 10));
-        piece.set_last(at + 10 >= blob->second.size());
+        if (at == 0) piece.set_size(announced < 0 ? Size(blob->second) : announced);
+        if (at == 0 && zstd) piece.set_compression(v1::COMPRESSION_ZSTD);
+        piece.set_data(sent.substr(at, 10));
+        piece.set_last(at + 10 >= sent.size());
         writer->Write(piece);
       }
       while (hang && !context->IsCancelled()) hanging = true;
@@ -55,6 +59,15 @@ class FakeContent : public v1::Content::Service {
     return grpc::Status::OK;
   }
 
+  static int64_t Size(const std::string& bytes) { return static_cast<int64_t>(bytes.size()); }
+  static std::string Packed(const std::string& bytes) {
+    std::string out(ZSTD_compressBound(bytes.size()), '\0');
+    out.resize(ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), 1));
+    return out;
+  }
+
+  bool zstd = false;
+  int64_t announced = -1;  // As each blob's size, instead of the true one.
   std::map<std::string, std::string> blobs;
   int pieces_per_call = 0;  // 0: no limit.
   std::atomic<bool> hang = false;
@@ -170,6 +183,38 @@ TEST(ContentClient, AnUnreachableControllerIsGivenUpAfterAWhile) {
   const absl::Status status = client.Fetch({Digest::Of("a")}, stop, taken.sink());
   EXPECT_TRUE(absl::IsUnavailable(status));
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("connection refused"));
+}
+
+TEST(ContentClient, TakesCompressedBlobsAlsoOverACut) {
+  FakeContent content;
+  content.zstd = true;
+  std::vector<Digest> digests;
+  std::vector<std::string> all;
+  for (char c = 'a'; c < 'g'; ++c) {
+    all.push_back(std::string(5'000, c));
+    digests.push_back(content.Add(all.back()));
+  }
+  content.pieces_per_call = 4;
+  ContentClient client(content.address());
+  Taken taken;
+  StopToken stop;
+  ASSERT_TRUE(client.Fetch(digests, stop, taken.sink()).ok());
+  ASSERT_EQ(taken.blobs.size(), all.size());
+  for (size_t i = 0; i < all.size(); ++i) EXPECT_EQ(taken.blobs[i].second, all[i]);
+}
+
+TEST(ContentClient, ACompressedBlobOfAnotherSizeIsRefused) {
+  FakeContent content;
+  content.zstd = true;
+  const Digest digest = content.Add(std::string(5'000, 'a'));
+  ContentClient client(content.address());
+  Taken taken;
+  StopToken stop;
+  for (const int64_t announced : {int64_t{10}, int64_t{6'000}, int64_t{1} << 40}) {
+    content.announced = announced;
+    EXPECT_FALSE(client.Fetch({digest}, stop, taken.sink()).ok()) << announced;
+  }
+  EXPECT_TRUE(taken.blobs.empty());
 }
 
 }  // namespace
