@@ -148,8 +148,7 @@ absl::StatusOr<v1::SubmitResponse> FarmService::TryRetry(const v1::RetryJobReque
   MA_ASSIGN_OR_RETURN(Retry retry, RetryOf(job, request));
   auto response = TrySubmit(retry.request, {job.id(), std::move(retry.reuse)}, deadline);
   // Here nobody can send what is missing.
-  if (absl::IsFailedPrecondition(response.status()) &&
-      !content_->CheckContexts(job.spec()).ok()) {
+  if (absl::IsFailedPrecondition(response.status()) && !content_->CheckContexts(job.spec()).ok()) {
     return absl::FailedPreconditionError(absl::StrCat(
         "the files that job ", job.id(), " was built from are no longer on the controller (",
         response.status().message(), "): submit it again with `manyarch build`"));

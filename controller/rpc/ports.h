@@ -101,9 +101,9 @@ class ContentPort {
   virtual std::unique_ptr<BlobUpload> BeginUpload() = 0;
   // RESOURCE_EXHAUSTED where the disk is too full for anything new.
   virtual absl::Status CheckRoom() = 0;
-  // FAILED_PRECONDITION, naming what is missing, unless all that a job reads (its context, the named
-  // ones, a Containerfile beside them) is there and sound. Nothing of it is given up within the
-  // next hour, nor while a live job needs it.
+  // FAILED_PRECONDITION, naming what is missing, unless all that a job reads (its context, the
+  // named ones, a Containerfile beside them) is there and sound. Nothing of it is given up within
+  // the next hour, nor while a live job needs it.
   virtual absl::Status CheckContexts(const v1::JobSpec& spec) = 0;
   virtual v1::ContextLimits Limits() = 0;
 };

@@ -46,7 +46,7 @@ mkdir "$work/large" "$work/many"
 printf 'FROM scratch\nCOPY . /\n' | tee "$work/large/Containerfile" >"$work/many/Containerfile"
 # Half of it compresses, as trees do.
 for i in 1 2 3 4; do
-  { head -c 33554432 /dev/urandom; head -c 25165824 /dev/urandom | od -An -tx1 -w64 | head -c 33554432; } >"$work/large/file$i"
+  { head -c 33554432 /dev/urandom; head -c 25165824 /dev/urandom | od -An -tx1 -w64 | head -c 33554432 || true; } >"$work/large/file$i"
 done
 for d in $(seq 200); do
   mkdir "$work/many/d$d"
