@@ -32,19 +32,19 @@ int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
   }
   absl::StatusOr<v1::JobSpec> spec = SpecFromFlags(flags, getenv, Machine());
   if (!spec.ok()) return Fail(spec.status());
-  ContextRequest wanted;
-  wanted.context = flags.context;
-  wanted.file = flags.file;
-  wanted.named = flags.build_contexts;
-  wanted.digest_cache = DigestCacheDirectory([](const char* name) -> const char* {
+  ContextRequest request;
+  request.context = flags.context;
+  request.file = flags.file;
+  request.named = flags.build_contexts;
+  request.digest_cache = DigestCacheDirectory([](const char* name) -> const char* {
     return getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here changes the environment.
   });
-  const absl::StatusOr<LoadedContext> context = LoadContext(wanted, *spec);
+  const absl::StatusOr<LoadedContext> context = LoadContext(request, *spec);
   if (!context.ok()) return Fail(context.status());
 
-  v1::SubmitRequest request;
-  *request.mutable_spec() = *std::move(spec);
-  const absl::Status added = AddSecrets(flags.secrets, flags.ssh, getenv, request);
+  v1::SubmitRequest submit;
+  *submit.mutable_spec() = *std::move(spec);
+  const absl::Status added = AddSecrets(flags.secrets, flags.ssh, getenv, submit);
   if (!added.ok()) return Fail(added);
 
   BlockSignals();
@@ -54,7 +54,7 @@ int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
                           flags.attach.detach_on_interrupt ? Interrupter::First::kDetaches
                                                            : Interrupter::First::kCancels);
   const absl::StatusOr<v1::Job> submitted = SubmitJob(
-      client, *progress, std::move(request), context->trees, [&] { interrupter.Submitting(); });
+      client, *progress, std::move(submit), context->trees, [&] { interrupter.Submitting(); });
   if (!submitted.ok()) {
     progress->Finish();
     return Fail(submitted.status());
