@@ -72,6 +72,13 @@ absl::StatusOr<std::shared_ptr<Publisher::Access>> Publisher::AccessWith(
   if (authfile.empty()) return own_access_;
   registry::ClientOptions options = options_.client;
   MA_ASSIGN_OR_RETURN(options.auth, registry::AuthFile::Parse(authfile));
+  options.keychain = std::make_shared<registry::Keychain>(options.auth, waiter_);
+  if (options.keychain->has_helpers()) {
+    // Who sends a file must not choose a program that runs here.
+    return absl::InvalidArgumentError(
+        "the auth file names a credential helper, which only its own machine can ask; give one "
+        "with the credentials in it (under \"auths\")");
+  }
   return std::make_shared<Access>(std::move(options), transport_, waiter_, &stop_);
 }
 
