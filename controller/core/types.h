@@ -88,7 +88,7 @@ struct JobSpec {
   bool keep_going = false;  // What waits is started although a required platform has failed.
   BinaryCheck binary_check = BinaryCheck::kWarn;
   ImageFormat format = ImageFormat::kDocker;
-  bool immutable = false;  // A tag that points elsewhere is not moved.
+  bool immutable = false;    // A tag that points elsewhere is not moved.
   std::string target;        // The Containerfile's stage; durations are learned for each.
   int64_t memory_bytes = 0;  // That a build may use; 0: not said.
   absl::btree_map<std::string, std::string> constraints;  // Labels that a worker must have.
