@@ -31,7 +31,9 @@ class BusyFarm {
   BusyFarm(int queued, int workers)
       : farm_(
             core::FarmOptions{},
-            [](const std::vector<core::ListEntry>&) { return core::PublishIntent{}; },
+            [](const std::vector<core::ListEntry>&, core::ImageFormat) {
+              return core::PublishIntent{};
+            },
             core::FarmState{}, Now()) {
     core::Effects effects;
     farm_.Start(Now(), effects);

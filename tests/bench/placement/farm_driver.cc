@@ -42,7 +42,10 @@ class Driver {
     for (size_t p = 0; p < kPlatforms.size(); ++p)
       platforms_.push_back(*ParsePlatform(kPlatforms[p]));
     farm_ = std::make_unique<core::Farm>(
-        options, [](const std::vector<core::ListEntry>&) { return core::PublishIntent{}; },
+        options,
+        [](const std::vector<core::ListEntry>&, core::ImageFormat) {
+          return core::PublishIntent{};
+        },
         std::move(state), Now());
     core::Effects effects;
     farm_->Start(Now(), effects);
