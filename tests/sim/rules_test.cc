@@ -9,7 +9,7 @@
 namespace manyarch::sim {
 namespace {
 
-constexpr uint64_t kMostSeeds = 4000;
+constexpr uint64_t kMostSeeds = 20000;
 
 const char* const kMissing[] = {
 #include "missing_rules.inc"
