@@ -46,7 +46,7 @@ BlobCopy::BlobCopy(RegistryClient* client, const Reference& from, const Descript
       write_scope_{to.registry, to.repository, true} {}
 
 absl::Status BlobCopy::Run() {
-  MA_ASSIGN_OR_RETURN(const bool there, client_.HeadBlob(to_, blob_.digest, call_));
+  MA_ASSIGN_OR_RETURN(const bool there, client_.HeadBlob(to_, blob_, call_));
   if (there) {
     Arrived(blob_.size);
     return absl::OkStatus();
@@ -86,7 +86,7 @@ absl::Status BlobCopy::Open() {
 }
 
 absl::Status BlobCopy::Resume() {
-  MA_ASSIGN_OR_RETURN(const bool there, client_.HeadBlob(to_, blob_.digest, call_));
+  MA_ASSIGN_OR_RETURN(const bool there, client_.HeadBlob(to_, blob_, call_));
   if (there) {
     done_ = true;  // It had landed.
     Arrived(blob_.size);

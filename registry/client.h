@@ -76,7 +76,7 @@ class RegistryClient {
   absl::StatusOr<std::string> GetBlob(const Reference& repository, const Descriptor& blob,
                                       const CallOptions& call = {});
   // Whether the repository has the blob.
-  absl::StatusOr<bool> HeadBlob(const Reference& repository, const Digest& digest,
+  absl::StatusOr<bool> HeadBlob(const Reference& repository, const Descriptor& blob,
                                 const CallOptions& call = {});
   // Writes a small blob; does nothing where it is there.
   absl::Status PutBlob(const Reference& repository, const std::string& bytes,

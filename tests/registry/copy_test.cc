@@ -64,8 +64,10 @@ TEST_F(CopyTest, CopiesALargeBlobToAnotherRegistry) {
                        [&](int64_t so_far) { seen = so_far; });
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_EQ(seen, static_cast<int64_t>(bytes.size()));
-  EXPECT_EQ(*client_.HeadBlob(to, digest), true);
-  EXPECT_EQ(*client_.HeadBlob(At(*two_, "other"), digest), false);
+  EXPECT_EQ(*client_.HeadBlob(to, {"", digest, static_cast<int64_t>(bytes.size()), {}}), true);
+  EXPECT_EQ(
+      *client_.HeadBlob(At(*two_, "other"), {"", digest, static_cast<int64_t>(bytes.size()), {}}),
+      false);
   testing::RawRegistry raw(&transport_, two_->host());
   Request get;
   get.url = absl::StrCat("http://", two_->host(), "/v2/team/app/blobs/", digest.ToString());
@@ -81,7 +83,7 @@ TEST_F(CopyTest, MountsWithinOneRegistryAndMovesNothing) {
   ASSERT_TRUE(client_.PutBlob(At(*one_, "base"), bytes).ok());
   EXPECT_EQ(*client_.MountBlob(At(*one_, "first"), At(*one_, "base"), blob.digest), true);
   EXPECT_TRUE(client_.CopyBlob(At(*one_, "base"), blob, At(*one_, "second")).ok());
-  EXPECT_EQ(*client_.HeadBlob(At(*one_, "second"), blob.digest), true);
+  EXPECT_EQ(*client_.HeadBlob(At(*one_, "second"), blob), true);
   EXPECT_THAT(one_->Log(), Not(HasSubstr("PATCH")));
 }
 

@@ -274,7 +274,7 @@ const Quirk kQuirks[] = {
      Of("registry.example.com", testing::DockerDistribution()),
      [](Rig& rig) {
        ASSERT_TRUE(rig.client->PutBlob(rig.app, "a blob").ok());
-       EXPECT_TRUE(*rig.client->HeadBlob(rig.app, Digest::Of("a blob")));
+       EXPECT_TRUE(*rig.client->HeadBlob(rig.app, {"", Digest::Of("a blob"), 6, {}}));
      }},
     {"GhcrDeniesWith403", WithTokens(Of("ghcr.io", testing::Ghcr())),
      [](Rig& rig) {
