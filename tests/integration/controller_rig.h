@@ -35,13 +35,13 @@ class ControllerTest : public ::testing::Test {
     ASSERT_TRUE(registry.ok()) << registry.status();
     registry_ = *std::move(registry);
     host_ = registry_->host();
+    options_.plain_http = {host_};
   }
 
   void StartController() {
     Options options = options_;
     options.listen = "127.0.0.1:0";
     options.state_dir = dir_.path() + "/state";
-    options.plain_http.push_back(host_);
     auto controller = Controller::Start(options);
     ASSERT_TRUE(controller.ok()) << controller.status();
     controller_ = *std::move(controller);

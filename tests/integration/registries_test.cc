@@ -18,18 +18,23 @@ using testing::StrictRegistryOptions;
 using testing::TokenServer;
 
 enum class Access { kOpen, kBasic, kTokens };
+enum class Transport { kPlain, kTls, kBothSidesTls };
 
 struct Row {
   std::string name;
   Access access = Access::kOpen;
   std::optional<testing::RegistryRules> rules;  // Absent: the real docker-registry.
+  Transport transport = Transport::kPlain;      // Of the real one.
 };
 void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
 
 std::vector<Row> Rows() {
-  std::vector<Row> rows = {{"RealOpen", Access::kOpen, std::nullopt},
-                           {"RealBasic", Access::kBasic, std::nullopt},
-                           {"RealTokens", Access::kTokens, std::nullopt}};
+  std::vector<Row> rows = {
+      {"RealOpen", Access::kOpen, std::nullopt},
+      {"RealBasic", Access::kBasic, std::nullopt},
+      {"RealTokens", Access::kTokens, std::nullopt},
+      {"RealTls", Access::kBasic, std::nullopt, Transport::kTls},
+      {"RealClientCertificate", Access::kOpen, std::nullopt, Transport::kBothSidesTls}};
   testing::RegistryRules immutable = testing::Ecr();
   immutable.immutable_tags = true;
   rows.push_back({"StrictQuayOpen", Access::kOpen, testing::Quay()});
@@ -48,6 +53,8 @@ std::vector<Row> Rows() {
 
 class RegistriesTest : public PublishTest, public ::testing::WithParamInterface<Row> {
  protected:
+  ~RegistriesTest() override { controller_.reset(); }
+
   void StartRegistry() override {
     const Row& row = GetParam();
     if (row.access == Access::kTokens) {
@@ -62,7 +69,7 @@ class RegistriesTest : public PublishTest, public ::testing::WithParamInterface<
       options.tokens = tokens_.get();
       strict_ = std::make_unique<StrictRegistry>(options);
       host_ = strict_->host();
-      options_.plain_http.push_back(strict_->storage_host());
+      options_.plain_http = {host_, strict_->storage_host()};
     } else {
       DockerRegistryOptions options;
       if (row.access == Access::kBasic) {
@@ -75,12 +82,39 @@ class RegistriesTest : public PublishTest, public ::testing::WithParamInterface<
         options.token_issuer = tokens_->issuer();
         options.token_certificate_pem = tokens_->certificate_pem();
       }
-      auto real = DockerRegistry::Start(options);
-      ASSERT_TRUE(real.ok()) << real.status();
-      registry_ = *std::move(real);
-      host_ = registry_->host();
+      if (row.transport == Transport::kPlain) {
+        StartReal(options);
+        options_.plain_http = {host_};
+      } else {
+        StartWithCertificates(options, row.transport == Transport::kBothSidesTls);
+      }
     }
     if (row.access != Access::kOpen) UseCredentials("me", "right");
+  }
+
+  void StartReal(const DockerRegistryOptions& options) {
+    auto real = DockerRegistry::Start(options);
+    ASSERT_TRUE(real.ok()) << real.status();
+    registry_ = *std::move(real);
+    host_ = registry_->host();
+  }
+
+  // Signed by an authority that the controller knows from its registries file alone.
+  void StartWithCertificates(DockerRegistryOptions options, bool both_sides) {
+    auto made = testing::TestCertificates::Make();
+    ASSERT_TRUE(made.ok()) << made.status();
+    certificates_.emplace(*std::move(made));
+    options.tls = &*certificates_;
+    options.wants_client_certificate = both_sides;
+    StartReal(options);
+    nlohmann::json settings = {{"ca", certificates_->ca()}};
+    if (both_sides) {
+      settings["client_cert"] = certificates_->client_cert();
+      settings["client_key"] = certificates_->client_key();
+    }
+    options_.registries = dir_.path() + "/registries.json";
+    const nlohmann::json file = {{"registries", {{host_, settings}}}};
+    ASSERT_TRUE(WriteFileAtomic(options_.registries, file.dump()).ok());
   }
 
   // As a worker's buildah would.
@@ -101,6 +135,7 @@ class RegistriesTest : public PublishTest, public ::testing::WithParamInterface<
     }
   }
 
+  std::optional<testing::TestCertificates> certificates_;
   std::unique_ptr<TokenServer> tokens_;
   std::unique_ptr<StrictRegistry> strict_;
 };
@@ -108,7 +143,12 @@ class RegistriesTest : public PublishTest, public ::testing::WithParamInterface<
 TEST_P(RegistriesTest, APublishedJobHasItsListUnderEveryTag) {
   registry::SystemWaiter waiter;
   registry::ClientOptions client_options;
-  client_options.hosts = registry::Hosts::PlainHttp({host_});
+  client_options.hosts = registry::Hosts::PlainHttp(options_.plain_http);
+  if (!options_.registries.empty()) {
+    const auto hosts = registry::Hosts::Read(options_.registries);
+    ASSERT_TRUE(hosts.ok()) << hosts.status();
+    client_options.hosts = *hosts;
+  }
   if (!options_.registry_authfile.empty()) {
     client_options.auth = *registry::AuthFile::Read(options_.registry_authfile);
   }
