@@ -159,9 +159,13 @@ void Farm::TakeResult(const FinishedAttempt& finished) {
   Attempt& attempt = place->ref();
   if (IsTerminal(attempt.state) || std::holds_alternative<AttemptVerifying>(attempt.state)) return;
   attempt.log_size = finished.log_size;
-  if (const auto* image = std::get_if<Image>(&finished.result)) {
+  if (const auto* reported = std::get_if<Image>(&finished.result)) {
+    // Where it was told to push, whatever it says: a worker must not choose what is read with the
+    // controller's credentials.
+    Image image = *reported;
+    image.repository = place->job->spec->tags.front().repository;
     if (attempt.accepted_at == absl::InfinitePast()) Revive(*place, Phase::kPushing);
-    attempt.state = AttemptVerifying{*image, finished.warnings};
+    attempt.state = AttemptVerifying{image, finished.warnings};
     attempt.pushed_at = now_.wall;
     attempt.took = now_.steady - attempt.began;
     attempt.counts = true;
@@ -169,7 +173,7 @@ void Farm::TakeResult(const FinishedAttempt& finished) {
       Dequeue(*place->job, place->build);
       place->build_ref().state = BuildRunning{};
     }
-    Emit(CheckImage{attempt.id, place->build_ref().platform, *image, place->job->spec->format});
+    Emit(CheckImage{attempt.id, place->build_ref().platform, image, place->job->spec->format});
     Changed(*place->job);
   } else if (const auto* failure = std::get_if<Failure>(&finished.result)) {
     FailAttempt(*place, *failure);

@@ -134,7 +134,7 @@ void Publisher::Bring(int64_t era, const std::string& job_id, const core::ListEn
     then(absl::OkStatus());
     return;
   }
-  copies_.Add({}, [this, era, job_id, image, repository, then = std::move(then)] {
+  const auto copy = [this, era, job_id, image, repository, then = std::move(then)] {
     if (!IsCurrent(era)) return;
     const auto access = AccessOf(job_id);
     const std::string what = absl::StrCat("copying ", ToString(image.platform), " to ", repository);
@@ -144,7 +144,8 @@ void Publisher::Bring(int64_t era, const std::string& job_id, const core::ListEn
     if (absl::IsCancelled(copied)) return;
     Post(era, core::PublishProgressed{job_id, ""});
     then(copied);
-  });
+  };
+  copies_.Add({}, copy, repository.substr(0, repository.find('/')));
 }
 
 absl::Status Publisher::WriteTags(const core::WriteAnchor& effect,

@@ -152,7 +152,6 @@ absl::Status CheckOptions(v1::JobSpec& spec) {
         absl::StrCat("the Containerfile '", file,
                      "' is not inside the context; give a path relative to the context"));
   }
-  MA_RETURN_IF_ERROR(CheckBuildOptions(spec));
   if (const std::string& digest = spec.options().containerfile_digest(); !digest.empty()) {
     MA_RETURN_IF_ERROR(Annotate(Digest::Parse(digest).status(), "the Containerfile of the job"));
     if (!file.empty()) return Invalid("the job's Containerfile is both inside and outside");
