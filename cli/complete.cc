@@ -40,7 +40,7 @@ const CLI::App* FindCommand(const CLI::App& command, const std::string& word) {
 
 // A file's name, a directory's, or no path at all: told by how --help calls the value.
 Completion::Paths PathsOf(const CLI::Option& option) {
-  const absl::string_view type = option.get_type_name();
+  const std::string type = option.get_type_name();
   const std::string name = option.get_single_name();
   if (absl::StartsWith(type, "FILE") || absl::StartsWith(type, "PATH")) {
     return Completion::Paths::kFiles;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <initializer_list>
+#include <set>
 #include <string>
 
 #include "absl/strings/escaping.h"
@@ -181,6 +182,18 @@ absl::Status CheckMediaTypes(const ImageManifest& image) {
         Advice(format)));
   }
   return absl::OkStatus();
+}
+
+std::vector<Descriptor> BlobsToCopy(const ImageManifest& image) {
+  std::set<std::string> seen;
+  std::vector<Descriptor> blobs;
+  const auto add = [&](const Descriptor& blob) {
+    if (IsForeignLayer(blob.media_type)) return;
+    if (seen.insert(blob.digest.ToString()).second) blobs.push_back(blob);
+  };
+  add(image.config);
+  for (const Descriptor& layer : image.layers) add(layer);
+  return blobs;
 }
 
 }  // namespace manyarch::registry

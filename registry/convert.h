@@ -1,6 +1,8 @@
 // Images of one format made images of the other, by rewriting their manifests. Pure.
 #pragma once
 
+#include <vector>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -30,5 +32,9 @@ bool IsForeignLayer(absl::string_view media_type);
 // Whether each descriptor of an image is of the type that its format has. (A registry may have
 // taken anything.) INVALID_ARGUMENT, naming the layer.
 absl::Status CheckMediaTypes(const ImageManifest& image);
+
+// What another repository needs of an image before it takes its manifest: config and layers, each
+// once; foreign layers are elsewhere anyway.
+std::vector<Descriptor> BlobsToCopy(const ImageManifest& image);
 
 }  // namespace manyarch::registry

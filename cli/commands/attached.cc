@@ -150,6 +150,21 @@ int FollowAndReport(Client& client, Progress& progress, const AttachFlags& flags
   return Report(flags, *last);
 }
 
+int StayOrDetach(Client& client, Progress& progress, Interrupter& interrupter,
+                 const AttachFlags& flags, bool detach, const absl::StatusOr<v1::Job>& submitted) {
+  if (!submitted.ok()) {
+    progress.Finish();
+    return Fail(submitted.status());
+  }
+  interrupter.Submitted(submitted->id());
+  if (detach) {
+    progress.Finish();
+    Print(flags.output == "json" ? ResultJson(*submitted) : absl::StrCat(submitted->id(), "\n"));
+    return kExitOk;
+  }
+  return FollowAndReport(client, progress, flags, *submitted);
+}
+
 int Report(const AttachFlags& flags, const v1::Job& job) {
   const bool done = job.state() == v1::JOB_STATE_SUCCEEDED;
   if (flags.output == "json") {

@@ -10,6 +10,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "cli/client.h"
 #include "cli/interrupts.h"
@@ -77,6 +78,11 @@ class Interrupter {
 // Follows the job to its end, shows it, writes the files asked for, and returns the exit status.
 int FollowAndReport(Client& client, Progress& progress, const AttachFlags& flags,
                     const v1::Job& job);
+
+// Once a job was submitted, or was not: says why not, prints its id and leaves it running where it
+// is to be detached from, else follows and reports as above. Returns the exit status.
+int StayOrDetach(Client& client, Progress& progress, Interrupter& interrupter,
+                 const AttachFlags& flags, bool detach, const absl::StatusOr<v1::Job>& submitted);
 
 // What is said when a job is over: the result to stdout, all else to stderr. Returns the exit
 // status.

@@ -4,7 +4,6 @@
 #include <cstdlib>
 #include <memory>
 
-#include "absl/strings/str_cat.h"
 #include "cli/client.h"
 #include "cli/commands/attached.h"
 #include "cli/commands/build_flags.h"
@@ -12,7 +11,6 @@
 #include "cli/commands/secrets.h"
 #include "cli/context/load.h"
 #include "cli/exit_code.h"
-#include "cli/render/json.h"
 #include "cli/submit.h"
 #include "common/os/signals.h"
 
@@ -55,18 +53,7 @@ int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
                                                            : Interrupter::First::kCancels);
   const absl::StatusOr<v1::Job> submitted = SubmitJob(
       client, *progress, std::move(submit), context->trees, [&] { interrupter.Submitting(); });
-  if (!submitted.ok()) {
-    progress->Finish();
-    return Fail(submitted.status());
-  }
-  interrupter.Submitted(submitted->id());
-  if (flags.detach) {
-    progress->Finish();
-    Print(flags.attach.output == "json" ? ResultJson(*submitted)
-                                        : absl::StrCat(submitted->id(), "\n"));
-    return kExitOk;
-  }
-  return FollowAndReport(client, *progress, flags.attach, *submitted);
+  return StayOrDetach(client, *progress, interrupter, flags.attach, flags.detach, submitted);
 }
 
 }  // namespace

@@ -4,14 +4,12 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cli/client.h"
 #include "cli/commands/attached.h"
 #include "cli/commands/command.h"
 #include "cli/commands/secrets.h"
 #include "cli/exit_code.h"
-#include "cli/render/json.h"
 #include "cli/submit.h"
 #include "common/base/ids.h"
 #include "common/os/signals.h"
@@ -45,17 +43,7 @@ int RunRetry(const RetryFlags& flags, const Invocation& invocation) {
                                                            : Interrupter::First::kCancels);
   const absl::StatusOr<v1::Job> job =
       SubmitRetry(client, *progress, request, [&] { interrupter.Submitting(); });
-  if (!job.ok()) {
-    progress->Finish();
-    return Fail(job.status());
-  }
-  interrupter.Submitted(job->id());
-  if (flags.detach) {
-    progress->Finish();
-    Print(flags.attach.output == "json" ? ResultJson(*job) : absl::StrCat(job->id(), "\n"));
-    return kExitOk;
-  }
-  return FollowAndReport(client, *progress, flags.attach, *job);
+  return StayOrDetach(client, *progress, interrupter, flags.attach, flags.detach, job);
 }
 
 }  // namespace

@@ -49,8 +49,7 @@ absl::Status BringImage(registry::RegistryClient& client, const Part& part,
   if (present == part.written.digest) return absl::OkStatus();
   if (!at_home) {
     const auto& image = std::get<registry::ImageManifest>(piece.fetched.manifest);
-    std::vector<registry::Descriptor> blobs = image.layers;
-    blobs.push_back(image.config);
+    const std::vector<registry::Descriptor> blobs = registry::BlobsToCopy(image);
     for (size_t i = 0; i < blobs.size(); ++i) {
       registry::BlobProgress on_progress;
       if (options.on_progress) {

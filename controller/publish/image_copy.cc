@@ -1,6 +1,8 @@
 // Images from one repository to another.
 #include <set>
+#include <string>
 #include <variant>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
@@ -9,23 +11,6 @@
 #include "registry/manifest.h"
 
 namespace manyarch::controller::publish {
-
-namespace {
-
-// Config and layers, each once; foreign layers are elsewhere anyway.
-std::vector<registry::Descriptor> BlobsOf(const registry::ImageManifest& image) {
-  std::set<std::string> seen;
-  std::vector<registry::Descriptor> blobs;
-  const auto add = [&](const registry::Descriptor& blob) {
-    if (registry::IsForeignLayer(blob.media_type)) return;
-    if (seen.insert(blob.digest.ToString()).second) blobs.push_back(blob);
-  };
-  add(image.config);
-  for (const registry::Descriptor& layer : image.layers) add(layer);
-  return blobs;
-}
-
-}  // namespace
 
 absl::Status ImagePublisher::CopyImage(const core::Image& image, const std::string& to,
                                        const CopyProgress& on_progress) {
@@ -47,7 +32,7 @@ absl::Status ImagePublisher::CopyImage(const core::Image& image, const std::stri
   if (manifest == nullptr) {
     return absl::FailedPreconditionError(absl::StrCat(what, ": it is a list of images"));
   }
-  const std::vector<registry::Descriptor> blobs = BlobsOf(*manifest);
+  const std::vector<registry::Descriptor> blobs = registry::BlobsToCopy(*manifest);
   int64_t total = 0;
   for (const registry::Descriptor& blob : blobs) total += blob.size;
   int64_t done = 0;

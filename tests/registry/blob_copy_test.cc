@@ -32,7 +32,8 @@ class TwoRegistries : public HttpTransport {
     }
     if (absl::StrContains(request.url, "src.example")) return Serve(request);
     if (absl::StrContains(request.url, "/blobs/sha256:")) {
-      return Response{stored.empty() ? 404 : 200, {}, ""};
+      if (stored.empty()) return Response{404, {}, ""};
+      return Response{200, {{"content-length", absl::StrCat(stored.size())}}, ""};
     }
     if (request.method == "POST") {
       ++uploads;
@@ -51,7 +52,8 @@ class TwoRegistries : public HttpTransport {
   absl::StatusOr<Response> Serve(const Request& request) {
     size_t at = 0;
     Response head{200, {}, ""};
-    absl::string_view range = ScriptedTransport::HeaderOf(request, "Range");
+    const std::string header = ScriptedTransport::HeaderOf(request, "Range");
+    absl::string_view range = header;
     if (takes_ranges && absl::ConsumePrefix(&range, "bytes=") && absl::ConsumeSuffix(&range, "-") &&
         absl::SimpleAtoi(range, &at)) {
       head.status = 206;
