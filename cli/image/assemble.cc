@@ -1,6 +1,8 @@
 #include "cli/image/assemble.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -64,6 +66,18 @@ absl::Status BringImage(registry::RegistryClient& client, const Part& part,
     }
   }
   return client.PutManifest(target, part.written.bytes, part.written.media_type);
+}
+
+// All that a tag of the repository needs: images, attestations, the list by its digest.
+absl::Status Fill(registry::RegistryClient& client, const Assembly& assembly,
+                  const Reference& repository, const WriteOptions& options) {
+  for (const Part& part : assembly.parts) {
+    MA_RETURN_IF_ERROR(BringImage(client, part, repository, options));
+  }
+  const Reference list = repository.WithDigest(assembly.list.digest);
+  MA_ASSIGN_OR_RETURN(const std::optional<Digest> present, client.HeadManifest(list));
+  if (present == assembly.list.digest) return absl::OkStatus();
+  return client.PutManifest(list, assembly.list.bytes, assembly.list.media_type);
 }
 
 absl::Status WriteTag(registry::RegistryClient& client, const Reference& tag,
@@ -133,21 +147,18 @@ absl::Status Write(registry::RegistryClient& client, const Assembly& assembly,
   if (options.immutable) {
     MA_RETURN_IF_ERROR(CheckImmutable(client, tags, assembly.list.digest));
   }
-  std::vector<std::string> filled;
+  std::set<std::string> filled;
   for (const Reference& tag : tags) {
-    const std::string repository = tag.Repository();
-    if (std::find(filled.begin(), filled.end(), repository) == filled.end()) {
-      for (const Part& part : assembly.parts) {
-        MA_RETURN_IF_ERROR(BringImage(client, part, tag, options));
-      }
-      const Reference list = tag.WithDigest(assembly.list.digest);
-      MA_ASSIGN_OR_RETURN(const std::optional<Digest> present, client.HeadManifest(list));
-      if (present != assembly.list.digest) {
-        MA_RETURN_IF_ERROR(client.PutManifest(list, assembly.list.bytes, assembly.list.media_type));
-      }
-      filled.push_back(repository);
+    if (!filled.insert(tag.Repository()).second) continue;
+    MA_RETURN_IF_ERROR(Fill(client, assembly, tag, options));
+  }
+  std::string written;
+  for (const Reference& tag : tags) {
+    const absl::Status status = WriteTag(client, tag, assembly.list, options);
+    if (!status.ok()) {
+      return absl::Status(status.code(), absl::StrCat(status.message(), written));
     }
-    MA_RETURN_IF_ERROR(WriteTag(client, tag, assembly.list, options));
+    absl::StrAppend(&written, written.empty() ? "; already written: " : ", ", tag.ToString());
   }
   return absl::OkStatus();
 }

@@ -39,10 +39,11 @@ struct WriteOptions {
   std::function<void(const std::string& what, int64_t bytes, int64_t size)> on_progress;
 };
 
-// Brings what is missing into the tags' repositories, writes the list there by digest and then the
-// tags, in order. Nothing is written where it is already; repeating it is free. ALREADY_EXISTS: a
-// tag is there and may not be moved; nothing was written at all. ABORTED: the tag was moved
-// meanwhile.
+// Brings what is missing into all of the tags' repositories, with the list by its digest; then
+// writes the tags, in order: none moves before every repository has all it needs. Nothing is
+// written where it is already; repeating it is free. ALREADY_EXISTS: a tag is there and may not be
+// moved; nothing was written at all. ABORTED: the tag was moved meanwhile. Where a tag cannot be
+// written the error names those that were.
 absl::Status Write(registry::RegistryClient& client, const Assembly& assembly,
                    const std::vector<registry::Reference>& tags, const WriteOptions& options);
 

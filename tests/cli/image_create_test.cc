@@ -2,6 +2,8 @@
 #include "gmock/gmock.h"
 #include "nlohmann/json.hpp"
 #include "tests/cli/image_rig.h"
+#include "tests/support/registry_rules.h"
+#include "tests/support/strict_registry.h"
 
 namespace manyarch::cli {
 namespace {
@@ -298,6 +300,51 @@ TEST_F(ImageCreate, BringsImagesFromOtherRepositoriesAndRegistries) {
                             "/team/new:2@" + Digest::Of(list).ToString() + "\n");
   const auto layer = raw_->Send("GET", "/v2/demo/new/blobs/" + Digest::Of(arm64.layer).ToString());
   EXPECT_EQ(layer->body, arm64.layer);
+}
+
+// Whatever it is that a later repository refuses, and however late.
+TEST_F(ImageCreate, NoTagMovesBeforeEveryRepositoryHasAllItNeeds) {
+  Push("demo/app", "amd64", "", "", false, "old");
+  Push("demo/app", "arm64", "", "", false, "new");
+  struct Row {
+    testing::RegistryRules rules;
+    std::string refusal;
+  };
+  const Row rows[] = {{testing::Ecr(), "NAME_UNKNOWN"},  // The repository is not there.
+                      {testing::OldHarbor(), "415"}};    // It takes images, but no list.
+  for (const Row& row : rows) {
+    ASSERT_EQ(Manyarch({"image", "create", "-t", At("demo/app:1"), At("demo/app:old")}).exit.code,
+              0);
+    const std::string before = Bytes("demo/app", "1");
+    testing::StrictRegistryOptions options;
+    options.rules = row.rules;
+    const testing::StrictRegistry other(std::move(options));
+    const RunResult result =
+        Manyarch({"image", "create", "-t", At("demo/app:1"), "-t", At("demo/app:2"), "-t",
+                  other.host() + "/team/app:1", At("demo/app:old"), At("demo/app:new")});
+    EXPECT_NE(result.exit.code, 0);
+    EXPECT_THAT(result.err, HasSubstr(row.refusal));
+    EXPECT_EQ(result.out, "");
+    EXPECT_EQ(Bytes("demo/app", "1"), before) << row.refusal;
+    EXPECT_EQ(Bytes("demo/app", "2"), "") << row.refusal;
+    EXPECT_TRUE(other.Tags("team/app").empty());
+  }
+}
+
+// What can only be found when the tag is written: the earlier ones are named.
+TEST_F(ImageCreate, SaysWhichTagsWereWrittenWhereALaterOneIsRefused) {
+  Push("demo/app", "amd64", "", "", false, "old");
+  const auto arm64 = Push("demo/app", "arm64", "", "", false, "new");
+  testing::StrictRegistryOptions options;
+  options.rules.immutable_tags = true;
+  const testing::StrictRegistry other(std::move(options));
+  const std::string taken = other.host() + "/team/app:1";
+  ASSERT_EQ(Manyarch({"image", "create", "-t", taken, At("demo/app:old")}).exit.code, 0);
+  const RunResult result =
+      Manyarch({"image", "create", "-t", At("demo/app:1"), "-t", taken, At("demo/app:new")});
+  EXPECT_NE(result.exit.code, 0);
+  EXPECT_THAT(result.err, HasSubstr("already written: " + At("demo/app:1")));
+  EXPECT_EQ(Entries("demo/app", "1"), std::vector<std::string>{Line("linux/arm64/v8", arm64)});
 }
 
 TEST_F(ImageCreate, SaysWhichArgumentIsWrong) {
