@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <optional>
 #include <set>
 #include <utility>
@@ -13,11 +14,13 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "cli/context/archive.h"
 #include "cli/context/git_source.h"
 #include "common/base/status_macros.h"
+#include "common/base/utf8.h"
 
 namespace manyarch::cli {
 
@@ -25,6 +28,7 @@ namespace {
 
 constexpr int kMostNamed = 100;
 constexpr size_t kLongestName = 255;
+constexpr size_t kLongestSource = 4096;  // Bytes; what the controller takes.
 
 // At most `limit` bytes, fewer at the end.
 absl::StatusOr<std::string> ReadInput(int fd, size_t limit) {
@@ -114,6 +118,11 @@ class Loader {
       MA_RETURN_IF_ERROR(
           Annotate(AddNamed(named), absl::StrCat("--build-context ", QuotedPath(named))));
     }
+    spec_.set_source(absl::StrJoin(sources_, "; "));
+    if (spec_.source().size() > kLongestSource) {
+      // A character cut in half is no UTF-8.
+      spec_.set_source(ToUtf8(spec_.source().substr(0, kLongestSource - 4)) + " ...");
+    }
     return std::move(loaded_);
   }
 
@@ -135,7 +144,15 @@ class Loader {
     MA_ASSIGN_OR_RETURN(GitCheckout checkout, FetchGit(*url, into));
     source = absl::StrCat("git ", url->Shown(), " ", checkout.commit,
                           url->directory.empty() ? "" : ":", url->directory);
+    source = EscapedText(source);
     return std::optional<GitCheckout>(std::move(checkout));
+  }
+
+  // A directory as this machine knows it, whatever the current one is.
+  static std::string DirectorySource(const std::string& directory) {
+    std::error_code error;
+    const std::filesystem::path path = std::filesystem::canonical(directory, error);
+    return absl::StrCat("directory ", QuotedPath(error ? directory : path.string()));
   }
 
   absl::Status FromPlace() {
@@ -152,7 +169,7 @@ class Loader {
     }
     MA_ASSIGN_OR_RETURN(ContextTree tree, TreeOf(place, clone.has_value()));
     Use(std::move(tree), place.containerfile, std::move(place.containerfile_text));
-    spec_.set_source(source);
+    sources_.push_back(clone ? source : DirectorySource(directory));
     return absl::OkStatus();
   }
 
@@ -169,7 +186,7 @@ class Loader {
     if (head.empty()) {
       return absl::InvalidArgumentError("the context '-' is empty: nothing came on standard input");
     }
-    spec_.set_source("standard input");
+    sources_.emplace_back("standard input");
     Node root;
     root.kind = Node::Kind::kDirectory;
     root.mode = 0755;
@@ -275,6 +292,7 @@ class Loader {
                           LocateDirectory(clone ? clone->directory : from));
       MA_ASSIGN_OR_RETURN(ContextTree tree, TreeOf(place, clone.has_value()));
       context.set_root(tree.root);
+      sources_.push_back(absl::StrCat(name, ": ", clone ? source : DirectorySource(from)));
       loaded_.trees.push_back(std::move(tree));
     }
     *options.add_contexts() = std::move(context);
@@ -285,6 +303,7 @@ class Loader {
   v1::JobSpec& spec_;
   LoadedContext loaded_;
   std::set<std::string> names_;
+  std::vector<std::string> sources_;  // Of each context, for people.
 };
 
 }  // namespace

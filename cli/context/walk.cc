@@ -12,10 +12,10 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/base/utf8.h"
 
 namespace manyarch::cli {
 
@@ -164,9 +164,7 @@ bool LeaveOut(const IgnoreRules& rules, const std::string& path, Node& directory
 
 void LeaveOutIgnored(const IgnoreRules& rules, Node& root) { LeaveOut(rules, "", root); }
 
-std::string QuotedPath(absl::string_view path) {
-  return absl::StrCat("'", absl::Utf8SafeCHexEscape(path), "'");
-}
+std::string QuotedPath(absl::string_view path) { return absl::StrCat("'", EscapedText(path), "'"); }
 
 absl::StatusOr<Node> WalkContext(const ContextPlace& place) {
   const int fd = open(place.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -77,6 +77,7 @@ struct JobSpec {
   std::vector<TagRef> tags;
   std::vector<PlatformRequest> platforms;
   std::string context_root;
+  std::string source;                // Where the context came from, for people.
   std::string options;               // Opaque to the core: the serialised build options.
   std::vector<SealedSecret> sealed;  // Kept apart from all else, until the job is terminal.
   Emulation emulation = Emulation::kFallback;

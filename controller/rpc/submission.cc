@@ -141,10 +141,24 @@ absl::Status CheckNamedContexts(const v1::BuildOptions& options) {
   return absl::OkStatus();
 }
 
+absl::Status CheckSource(const std::string& source) {
+  constexpr size_t kLongestSource = 4096;
+  if (source.size() > kLongestSource) {
+    return Invalid(absl::StrCat("where the context came from takes ", source.size(),
+                                " bytes to say, at most ", kLongestSource, " are allowed"));
+  }
+  if (std::any_of(source.begin(), source.end(),
+                  [](char c) { return absl::ascii_iscntrl(static_cast<unsigned char>(c)); })) {
+    return Invalid("where the context came from is said with control characters");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckOptions(v1::JobSpec& spec) {
   if (const auto root = Digest::Parse(spec.context_root()); !root.ok()) {
     return Annotate(root.status(), "the context of the job");
   }
+  MA_RETURN_IF_ERROR(CheckSource(spec.source()));
   const std::string& file = spec.options().containerfile();
   const std::vector<std::string> parts = absl::StrSplit(file, '/');
   if (absl::StartsWith(file, "/") || std::find(parts.begin(), parts.end(), "..") != parts.end()) {

@@ -142,6 +142,7 @@ absl::StatusOr<std::shared_ptr<const core::JobSpec>> FromProto(const v1::JobSpec
     return absl::InvalidArgumentError("the job has no platform; give some with --platform");
   }
   value->context_root = spec.context_root();
+  value->source = spec.source();
   value->options = spec.options().SerializeAsString();
   value->target = spec.options().target();
   value->memory_bytes = spec.options().memory_bytes();
@@ -197,6 +198,7 @@ v1::JobSpec ToProto(const core::JobSpec& spec) {
     platform.set_optional(request.optional);
   }
   proto.set_context_root(spec.context_root);
+  proto.set_source(spec.source);
   proto.mutable_options()->ParseFromString(spec.options);
   static constexpr v1::EmulationPolicy kPolicies[] = {
       v1::EMULATION_POLICY_NEVER, v1::EMULATION_POLICY_FALLBACK, v1::EMULATION_POLICY_ALLOW};

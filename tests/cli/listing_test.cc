@@ -1,5 +1,6 @@
 #include "cli/render/listing.h"
 
+#include "cli/render/json.h"
 #include "gtest/gtest.h"
 #include "tests/cli/sample_job.h"
 
@@ -66,6 +67,16 @@ TEST(Listing, OneJobWithBuildsAttemptsAndFailures) {
             "      the worker went away\n"
             "    attempt 2  j1-arm64-2  building on big (emulated), 1m 00s\n"
             "      queued 5.0s, fetching 1m 00s\n");
+}
+
+TEST(Listing, WhereTheContextCameFromIsShownInTextAndJson) {
+  v1::Job job = FromText<v1::Job>(kRunningJob);
+  job.mutable_spec()->set_source("git https://git.example.com/app.git 1a2b:sub");
+  EXPECT_NE(
+      JobText(job, At(85)).find("\nSource     git https://git.example.com/app.git 1a2b:sub\n"),
+      std::string::npos);
+  EXPECT_NE(ToJson(job).find(R"("source": "git https://git.example.com/app.git 1a2b:sub")"),
+            std::string::npos);
 }
 
 TEST(Listing, ACancelledJobHasAReasonAndAFailedOneAFailure) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/digest.h"
 #include "common/os/subprocess.h"
 #include "gmock/gmock.h"
@@ -64,6 +65,7 @@ TEST_F(LoadContextTest, ADirectoryWithItsContainerfileInside) {
   EXPECT_EQ(spec_.context_root(), loaded->trees[0].root);
   EXPECT_EQ(spec_.options().containerfile(), "Containerfile");
   EXPECT_EQ(spec_.options().containerfile_digest(), "");
+  EXPECT_EQ(spec_.source(), "directory '" + scratch_.At("ctx") + "'");
 }
 
 TEST_F(LoadContextTest, AContainerfileBesideTheContextIsOneBlob) {
@@ -136,6 +138,20 @@ TEST_F(LoadContextTest, NamedContextsAreTreesOfTheirOwn) {
   EXPECT_EQ(spec_.options().contexts(0).name(), "lib");
   EXPECT_EQ(spec_.options().contexts(0).root(), loaded->trees[1].root);
   EXPECT_EQ(spec_.options().contexts(1).image(), "r/base:2");
+  EXPECT_EQ(spec_.source(),
+            "directory '" + scratch_.At("ctx") + "'; lib: directory '" + scratch_.At("lib") + "'");
+}
+
+TEST_F(LoadContextTest, WhereItComesFromIsSaidInOneLineThatTheControllerTakes) {
+  scratch_.File("od\nd\xff/Containerfile", "FROM x");
+  scratch_.File("lib/a", "x");
+  std::vector<std::string> named;
+  for (int i = 0; i < 100; ++i) {
+    named.push_back(absl::StrCat("lib", i, std::string(200, 'x'), "=", scratch_.At("lib")));
+  }
+  ASSERT_TRUE(Load(scratch_.At("od\nd\xff"), "", named).ok());
+  EXPECT_LE(spec_.source().size(), 4096u);
+  EXPECT_THAT(spec_.source(), HasSubstr("/od\\nd\\xff'; lib0x"));
 }
 
 TEST_F(LoadContextTest, NamedContextsThatCannotBeMeantAreRefused) {

@@ -117,6 +117,7 @@ TEST_F(StoreTest, EveryStateOfAJobSurvivesARestart) {
   auto spec = FarmRig::Spec({"linux/amd64", "linux/arm64", "linux/s390x"});
   spec->platforms[2].optional = true;
   spec->priority = 3;
+  spec->source = "git https://git.example.com/app.git 1a2b";
   spec->binary_check = core::BinaryCheck::kStrict;
   spec->emulation = core::Emulation::kAllow;
   spec->build_timeout = absl::Minutes(7);
@@ -142,6 +143,7 @@ TEST_F(StoreTest, EveryStateOfAJobSurvivesARestart) {
   EXPECT_EQ(j1.id, "j1");
   EXPECT_EQ(j1.idempotency_key, "key-j1");
   EXPECT_EQ(j1.spec->priority, 3);
+  EXPECT_EQ(j1.spec->source, "git https://git.example.com/app.git 1a2b");
   EXPECT_EQ(j1.spec->binary_check, core::BinaryCheck::kStrict);
   EXPECT_EQ(j1.spec->emulation, core::Emulation::kAllow);
   EXPECT_EQ(j1.spec->build_timeout, absl::Minutes(7));

@@ -116,6 +116,11 @@ TEST(Submission, EachFaultIsNamed) {
          context.set_image("a b");
        },
        "no valid reference"},
+      {"a source that would be two lines",
+       [](auto& r) { r.mutable_spec()->set_source("standard input\nState  succeeded"); },
+       "control characters"},
+      {"a source without end",
+       [](auto& r) { r.mutable_spec()->set_source(std::string(4097, 'x')); }, "4097 bytes"},
       {"one tag for all platforms",
        [](auto& r) { r.mutable_spec()->set_arch_tag_template("{tag}-x"); }, "has no {arch}"},
       {"an arch tag that is the final tag",

@@ -18,6 +18,7 @@
 #include "common/base/digest.h"
 #include "common/base/platform.h"
 #include "common/base/status_macros.h"
+#include "common/base/utf8.h"
 #include "common/os/failpoint.h"
 #include "common/os/files.h"
 #include "common/os/subprocess.h"

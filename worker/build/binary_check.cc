@@ -5,7 +5,6 @@
 #include <set>
 #include <system_error>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -13,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "common/base/status_macros.h"
+#include "common/base/utf8.h"
 #include "worker/build/layer_tree.h"
 #include "worker/core/elf.h"
 
@@ -145,8 +145,8 @@ class Look {
       ++findings_.more;
       return;
     }
-    findings_.foreign.push_back(absl::StrCat("/", absl::Utf8SafeCHexEscape(entry.path),
-                                             " is a program for ", ArchitectureOf(*elf)));
+    findings_.foreign.push_back(
+        absl::StrCat("/", EscapedText(entry.path), " is a program for ", ArchitectureOf(*elf)));
   }
 
   const StoredImage& image_;

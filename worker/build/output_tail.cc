@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "common/base/utf8.h"
 
 namespace manyarch::worker {
 
@@ -32,39 +33,7 @@ bool IsStep(absl::string_view line) {
          absl::ConsumePrefix(&line, ":");
 }
 
-// The length of the UTF-8 character that `text` starts with; 0 where it is none.
-size_t CharacterLength(absl::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t first = byte(0);
-  if (first < 0x80) return 1;
-  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  // Overlong forms, surrogates, beyond U+10FFFF.
-  if ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f) ||
-      (first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f)) {
-    return 0;
-  }
-  return length;
-}
-
 }  // namespace
-
-std::string ToUtf8(absl::string_view bytes) {
-  std::string result;
-  while (!bytes.empty()) {
-    const size_t length = CharacterLength(bytes);
-    if (length == 0) {
-      result.push_back('?');
-    } else {
-      result.append(bytes.data(), length);
-    }
-    bytes.remove_prefix(std::max<size_t>(length, 1));
-  }
-  return result;
-}
 
 void OutputTail::Add(absl::string_view bytes) {
   while (!bytes.empty()) {

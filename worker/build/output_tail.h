@@ -35,7 +35,4 @@ class OutputTail {
   std::string last_step_;
 };
 
-// `bytes` with all that is not UTF-8 replaced by '?': text fields on the wire take nothing else.
-std::string ToUtf8(absl::string_view bytes);
-
 }  // namespace manyarch::worker

@@ -47,14 +47,5 @@ TEST(OutputTail, ShowsWhatWasDrawnLastOfAProgressLine) {
   EXPECT_THAT(tail.LastLines(), ElementsAre("100%", "done"));
 }
 
-TEST(ToUtf8, ReplacesWhatIsNotUtf8) {
-  EXPECT_EQ(ToUtf8("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80"),
-            "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80");
-  EXPECT_EQ(ToUtf8("a\xff\xfe b\xc3"), "a?? b?");
-  EXPECT_EQ(ToUtf8("\xc0\xaf"), "??");            // Overlong.
-  EXPECT_EQ(ToUtf8("\xed\xa0\x80"), "???");       // A surrogate.
-  EXPECT_EQ(ToUtf8("\xf4\x90\x80\x80"), "????");  // Beyond Unicode.
-}
-
 }  // namespace
 }  // namespace manyarch::worker

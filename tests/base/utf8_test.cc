@@ -1,0 +1,24 @@
+#include "common/base/utf8.h"
+
+#include "gtest/gtest.h"
+
+namespace manyarch {
+namespace {
+
+TEST(ToUtf8, ReplacesWhatIsNotUtf8) {
+  EXPECT_EQ(ToUtf8("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80"),
+            "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80");
+  EXPECT_EQ(ToUtf8("a\xff\xfe b\xc3"), "a?? b?");
+  EXPECT_EQ(ToUtf8("\xc0\xaf"), "??");            // Overlong.
+  EXPECT_EQ(ToUtf8("\xed\xa0\x80"), "???");       // A surrogate.
+  EXPECT_EQ(ToUtf8("\xf4\x90\x80\x80"), "????");  // Beyond Unicode.
+}
+
+TEST(EscapedText, IsOneLineOfUtf8WhateverTheBytes) {
+  EXPECT_EQ(EscapedText("a b\xc3\xbc/\xe2\x82\xac"), "a b\xc3\xbc/\xe2\x82\xac");
+  EXPECT_EQ(EscapedText("a\nb\x1b[0m\xff\xc3'"), R"(a\nb\x1b[0m\xff\xc3\')");
+  EXPECT_EQ(EscapedText(""), "");
+}
+
+}  // namespace
+}  // namespace manyarch
