@@ -191,7 +191,12 @@ absl::Status RegistryAccess::Preflight(const v1::JobSpec& spec, const std::strin
       const std::vector<registry::DestinationCheck> checks,
       publisher_->CheckDestinations({spec.tags().begin(), spec.tags().end()}, std::move(options),
                                     authfile, absl::Now() + kPreflightTime));
-  const absl::Status failure = registry::FirstFailure(checks);
+  absl::Status failure = registry::FirstFailure(checks);
+  if (authfile.empty() && (absl::IsUnauthenticated(failure) || absl::IsPermissionDenied(failure))) {
+    failure = absl::Status(
+        failure.code(), absl::StrCat(failure.message(),
+                                     "; or give the job credentials of its own with --authfile"));
+  }
   // On the wire UNIMPLEMENTED means that the controller does not know the call.
   if (absl::IsUnimplemented(failure)) return absl::FailedPreconditionError(failure.message());
   return failure;
@@ -262,6 +267,11 @@ absl::StatusOr<rpc::JobSecrets> SecretAccess::Unseal(
 
 absl::StatusOr<std::string> SecretAccess::AuthfileOf(const std::string& job_id) {
   MA_ASSIGN_OR_RETURN(const std::vector<core::SealedSecret> sealed, store_->SecretsOf(job_id));
+  // Not the controller's in their place: they may be allowed what the job's are not.
+  if (sealed.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("job ", job_id, " has ended, and its credentials are gone"));
+  }
   for (const core::SealedSecret& one : sealed) {
     if (one.name == kAuthfileName) return sealer_.Unseal(job_id, one.name, one.bytes);
   }

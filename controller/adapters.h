@@ -168,7 +168,8 @@ class SecretAccess : public rpc::SecretPort {
                                                        const rpc::JobSecrets& secrets) override;
   absl::StatusOr<rpc::JobSecrets> Unseal(const std::string& job_id,
                                          const std::vector<core::SealedSecret>& sealed) override;
-  // The credentials that came with a live job; empty: it has none of its own.
+  // The credentials that came with a live job that has sealed values; empty: there are none among
+  // them. FAILED_PRECONDITION: it has ended.
   absl::StatusOr<std::string> AuthfileOf(const std::string& job_id);
 
  private:

@@ -42,7 +42,7 @@ int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
 
   v1::SubmitRequest submit;
   *submit.mutable_spec() = *std::move(spec);
-  const absl::Status added = AddSecrets(flags.secrets, flags.ssh, getenv, submit);
+  const absl::Status added = AddSecrets({flags.secrets, flags.ssh, flags.authfile}, getenv, submit);
   if (!added.ok()) return Fail(added);
 
   BlockSignals();

@@ -22,8 +22,7 @@ constexpr char kAlwaysPushed[] =
 constexpr RefusedFlag kRefused[] = {
     {"--squash-all", false, "is not supported: --squash makes one layer of all new ones"},
     {"--source-date-epoch", true, "is not supported: use --timestamp"},
-    {"--authfile", true, "is not supported yet: registry credentials are the controller's"},
-    {"--creds", true, "is not supported yet: registry credentials are the controller's"},
+    {"--creds", true, "is not supported: others see what stands in arguments; use --authfile"},
     {"--provenance", true, "is not supported: lists hold images only, which every registry takes"},
     {"--sbom", true, "is not supported: lists hold images only, which every registry takes"},
     {"--attest", true, "is not supported: lists hold images only, which every registry takes"},
@@ -85,6 +84,8 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
   list("--secret", flags.secrets,
        "For RUN --mount=type=secret (repeatable): id=ID, then src=FILE or env=NAME", "FIELDS");
   list("--ssh", flags.ssh, "A private key for RUN --mount=type=ssh (repeatable)", "ID=FILE");
+  text("--authfile", flags.authfile,
+       "Registry credentials for this job alone, in the place of the controller's", "FILE");
   command.add_flag("--no-cache", flags.no_cache, "Build every step anew");
   command.add_flag("--pull", flags.pull, "Look for newer base images");
   list("--cache-from", flags.cache_from,

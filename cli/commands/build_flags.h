@@ -34,6 +34,7 @@ struct BuildFlags {
   std::string cpus;
   std::vector<std::string> secrets;
   std::vector<std::string> ssh;
+  std::string authfile;
   bool no_cache = false;
   bool pull = false;
   std::string emulation;

@@ -22,8 +22,7 @@ struct RetryFlags {
   std::string job;
   bool failed = false;
   bool detach = false;
-  std::vector<std::string> secrets;
-  std::vector<std::string> ssh;
+  SecretFlags secret;
   AttachFlags attach;
 };
 
@@ -33,7 +32,7 @@ int RunRetry(const RetryFlags& flags, const Invocation& invocation) {
   request.set_job_id(flags.job);
   request.set_failed_only(flags.failed);
   request.set_idempotency_key(absl::StrFormat("%016x%016x", RandomBits(), RandomBits()));
-  const absl::Status added = AddSecrets(flags.secrets, flags.ssh, getenv, request);
+  const absl::Status added = AddSecrets(flags.secret, getenv, request);
   if (!added.ok()) return Fail(added);
   BlockSignals();
   Client client(invocation.controller);
@@ -61,8 +60,10 @@ void AddRetry(CLI::App& app, Invocation& invocation) {
                         const char* type) {
     command->add_option(name, values, help)->type_name(type)->allow_extra_args(false);
   };
-  list("--secret", flags->secrets, "As for build: a job's secrets are given anew", "FIELDS");
-  list("--ssh", flags->ssh, "As for build, and given anew", "ID=FILE");
+  list("--secret", flags->secret.secrets, "As for build: a job's secrets are given anew", "FIELDS");
+  list("--ssh", flags->secret.ssh, "As for build, and given anew", "ID=FILE");
+  command->add_option("--authfile", flags->secret.authfile, "As for build, and given anew")
+      ->type_name("FILE");
   command->add_flag("-d,--detach", flags->detach, "Print the new job's id and leave it running");
   AddDetachOnInterrupt(*command, flags->attach);
   AddAttachFlags(*command, flags->attach);

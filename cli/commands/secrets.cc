@@ -4,13 +4,16 @@
 
 #include <cerrno>
 #include <cstring>
+#include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/base/build_values.h"
 #include "common/base/status_macros.h"
 #include "common/os/files.h"
+#include "registry/auth_file.h"
 
 namespace manyarch::cli {
 
@@ -149,6 +152,29 @@ absl::StatusOr<std::vector<v1::Secret>> ReadSshKeys(const std::vector<std::strin
     MA_RETURN_IF_ERROR(Add("--ssh", source.id, std::move(value), keys));
   }
   return keys;
+}
+
+absl::StatusOr<std::string> ReadJobAuthfile(const std::string& path) {
+  if (path.empty()) return "";
+  MA_ASSIGN_OR_RETURN(const std::string text, ReadValue("--authfile", path));
+  const auto file = registry::AuthFile::Parse(text);
+  if (!file.ok()) {
+    return Annotate(file.status(), absl::StrCat("--authfile: reading '", path, "'"));
+  }
+  std::set<std::string> helpers = file->Stores();
+  for (const auto& [host, helper] : file->Helpers()) helpers.insert(helper);
+  constexpr absl::string_view kRemedy = "`buildah login --authfile FILE REGISTRY` writes one";
+  if (!helpers.empty()) {
+    return Invalid(absl::StrCat("--authfile: ", path, " names credential helpers (",
+                                absl::StrJoin(helpers, ", "),
+                                "), which the farm's machines cannot ask: give a file that has the "
+                                "credentials themselves; ",
+                                kRemedy));
+  }
+  if (file->Entries().empty()) {
+    return Invalid(absl::StrCat("--authfile: ", path, " has no credentials in it; ", kRemedy));
+  }
+  return registry::WriteAuthFile(file->Entries());
 }
 
 }  // namespace manyarch::cli

@@ -1,4 +1,4 @@
-// --secret and --ssh: values that travel beside a job.
+// --secret, --ssh and --authfile: values that travel beside a job.
 #pragma once
 
 #include <functional>
@@ -35,15 +35,26 @@ absl::StatusOr<std::vector<v1::Secret>> ReadSecrets(const std::vector<std::strin
                                                     const GetEnv& getenv);
 absl::StatusOr<std::vector<v1::Secret>> ReadSshKeys(const std::vector<std::string>& flags);
 
-// Puts both into a request to submit or to retry.
+// The credentials in the containers auth.json (or docker's config.json) that --authfile names, as
+// the text of another one that has nothing else; empty where `path` is. INVALID_ARGUMENT: it has
+// none, or names programs that keep them, which the farm cannot ask.
+absl::StatusOr<std::string> ReadJobAuthfile(const std::string& path);
+
+// The flags whose values travel beside a job.
+struct SecretFlags {
+  std::vector<std::string> secrets;
+  std::vector<std::string> ssh;
+  std::string authfile;
+};
+
+// Puts them all into a request to submit or to retry.
 template <typename Request>
-absl::Status AddSecrets(const std::vector<std::string>& secrets,
-                        const std::vector<std::string>& ssh_keys, const GetEnv& getenv,
-                        Request& request) {
-  MA_ASSIGN_OR_RETURN(const std::vector<v1::Secret> values, ReadSecrets(secrets, getenv));
+absl::Status AddSecrets(const SecretFlags& flags, const GetEnv& getenv, Request& request) {
+  MA_ASSIGN_OR_RETURN(const std::vector<v1::Secret> values, ReadSecrets(flags.secrets, getenv));
   for (const v1::Secret& secret : values) *request.add_secrets() = secret;
-  MA_ASSIGN_OR_RETURN(const std::vector<v1::Secret> keys, ReadSshKeys(ssh_keys));
+  MA_ASSIGN_OR_RETURN(const std::vector<v1::Secret> keys, ReadSshKeys(flags.ssh));
   for (const v1::Secret& key : keys) *request.add_ssh_keys() = key;
+  MA_ASSIGN_OR_RETURN(*request.mutable_authfile(), ReadJobAuthfile(flags.authfile));
   return absl::OkStatus();
 }
 

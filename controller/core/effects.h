@@ -97,7 +97,8 @@ struct CheckImage {
   std::string attempt_id;
   Platform platform;
   Image image;
-  ImageFormat format;  // An image of the other one is rewritten, if it can be.
+  ImageFormat format;   // An image of the other one is rewritten, if it can be.
+  bool sealed = false;  // The job has sealed values; credentials may be among them.
 };
 
 // Write the per-architecture tags of a build, in other repositories after copying the image there;
@@ -108,6 +109,7 @@ struct WriteAnchor {
   Image image;
   std::vector<TagRef> refs;
   bool immutable;
+  bool sealed = false;  // As in CheckImage.
 };
 
 // Copy the images to where they are not yet, push the list by digest to each repository of the
@@ -117,7 +119,8 @@ struct Publish {
   PublishIntent intent;
   std::string source;  // The repository that has the images.
   std::vector<TagRef> tags;
-  bool immutable;  // A tag that points elsewhere is not moved: an error instead.
+  bool immutable;       // A tag that points elsewhere is not moved: an error instead.
+  bool sealed = false;  // As in CheckImage.
 };
 
 using Effect = std::variant<Answer, Explained, SendHelloAnswer, SendOffer, SendAbandon,

@@ -77,7 +77,8 @@ void Farm::Start(Now now, Effects& effects) {
       for (size_t a = 0; a < build.attempts.size(); ++a) {
         const Attempt& attempt = build.attempts[a];
         if (const auto* verifying = std::get_if<AttemptVerifying>(&attempt.state)) {
-          Emit(CheckImage{attempt.id, build.platform, verifying->image, job->spec->format});
+          Emit(CheckImage{attempt.id, build.platform, verifying->image, job->spec->format,
+                          !job->spec->sealed.empty()});
         } else if (IsOnWorker(attempt.state)) {
           build.attempts[a].deadline = DeadlineOf(*job);
           At(now_.steady + options_.offer_timeout, AttemptTimer{attempt.id});

@@ -173,7 +173,8 @@ void Farm::TakeResult(const FinishedAttempt& finished) {
       Dequeue(*place->job, place->build);
       place->build_ref().state = BuildRunning{};
     }
-    Emit(CheckImage{attempt.id, place->build_ref().platform, image, place->job->spec->format});
+    Emit(CheckImage{attempt.id, place->build_ref().platform, image, place->job->spec->format,
+                    !place->job->spec->sealed.empty()});
     Changed(*place->job);
   } else if (const auto* failure = std::get_if<Failure>(&finished.result)) {
     FailAttempt(*place, *failure);

@@ -97,7 +97,8 @@ void Farm::StartAnchor(Job& job, Build& build) {
     Changed(job);
     return;
   }
-  Emit(WriteAnchor{job.id, build.platform, succeeded->image, std::move(refs), job.spec->immutable});
+  Emit(WriteAnchor{job.id, build.platform, succeeded->image, std::move(refs), job.spec->immutable,
+                   !job.spec->sealed.empty()});
 }
 
 void Farm::On(const AnchorFinished& event) {
@@ -173,6 +174,7 @@ void Farm::StartPublish(const Job& job) {
   publish.intent = std::get<JobPublishing>(job.state).intent;
   publish.source = job.spec->tags.front().repository;
   publish.immutable = job.spec->immutable;
+  publish.sealed = !job.spec->sealed.empty();
   for (const TagOutcome& tag : job.tags) {
     if (!tag.note.empty()) continue;
     writers_[tag.ref.ToString()] = job.id;

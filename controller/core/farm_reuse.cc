@@ -15,7 +15,8 @@ std::string CheckId(const Job& job, const Build& build) {
 }  // namespace
 
 void Farm::StartReuse(const Job& job, const Build& build, const Image& image) {
-  Emit(CheckImage{CheckId(job, build), build.platform, image, job.spec->format});
+  Emit(CheckImage{CheckId(job, build), build.platform, image, job.spec->format,
+                  !job.spec->sealed.empty()});
 }
 
 // Whether this was about the image of an earlier job.

@@ -7,7 +7,6 @@
 #include "common/base/status_macros.h"
 #include "common/os/disk.h"
 #include "controller/publish/gathering.h"
-#include "registry/auth_file.h"
 
 namespace manyarch::controller::publish {
 
@@ -37,7 +36,7 @@ Publisher::Publisher(PublisherOptions options, registry::HttpTransport* transpor
       transport_(transport),
       waiter_(waiter),
       post_(std::move(post)),
-      own_access_(std::make_shared<Access>(options_.client, transport, waiter, &stop_)),
+      access_(options_.client, options_.authfile_of, transport, waiter, &stop_),
       strands_(options_.threads),
       copies_(options_.copying_threads) {}
 
@@ -67,33 +66,9 @@ void Publisher::Post(int64_t era, core::Event event) {
   if (era_ == era) post_(std::move(event));
 }
 
-absl::StatusOr<std::shared_ptr<Publisher::Access>> Publisher::AccessWith(
-    const std::string& authfile) {
-  if (authfile.empty()) return own_access_;
-  registry::ClientOptions options = options_.client;
-  MA_ASSIGN_OR_RETURN(options.auth, registry::AuthFile::Parse(authfile));
-  options.keychain = std::make_shared<registry::Keychain>(options.auth, waiter_);
-  if (options.keychain->has_helpers()) {
-    // Who sends a file must not choose a program that runs here.
-    return absl::InvalidArgumentError(
-        "the auth file names a credential helper, which only its own machine can ask; give one "
-        "with the credentials in it (under \"auths\")");
-  }
-  return std::make_shared<Access>(std::move(options), transport_, waiter_, &stop_);
-}
-
-absl::StatusOr<std::shared_ptr<Publisher::Access>> Publisher::AccessOf(const std::string& job_id) {
-  if (options_.authfile_of == nullptr) return own_access_;
-  const absl::StatusOr<std::string> authfile = options_.authfile_of(job_id);
-  if (!authfile.ok()) return authfile.status();
-  auto access = AccessWith(*authfile);
-  if (access.ok()) return access;
-  return absl::FailedPreconditionError(
-      absl::StrCat("the job's own credentials: ", access.status().message()));
-}
-
 absl::StatusOr<VerifiedImage> Publisher::Verify(const core::CheckImage& effect) {
-  MA_ASSIGN_OR_RETURN(const std::shared_ptr<Access> access, AccessOf(JobOf(effect.attempt_id)));
+  MA_ASSIGN_OR_RETURN(const std::shared_ptr<Access> access,
+                      access_.Of(JobOf(effect.attempt_id), effect.sealed));
   return access->images.Verify(effect.image, effect.platform, effect.format);
 }
 
@@ -128,21 +103,22 @@ CopyProgress Publisher::TellOf(int64_t era, const std::string& job_id, std::stri
   };
 }
 
-void Publisher::Bring(int64_t era, const std::string& job_id, const core::ListEntry& image,
+void Publisher::Bring(int64_t era, const Owner& owner, const core::ListEntry& image,
                       const std::string& repository, Then then) {
   if (image.image.repository == repository) {
     then(absl::OkStatus());
     return;
   }
-  const auto copy = [this, era, job_id, image, repository, then = std::move(then)] {
+  const auto copy = [this, era, owner, image, repository, then = std::move(then)] {
     if (!IsCurrent(era)) return;
-    const auto access = AccessOf(job_id);
+    const auto access = access_.Of(owner.job_id, owner.sealed);
     const std::string what = absl::StrCat("copying ", ToString(image.platform), " to ", repository);
-    const absl::Status copied = access.ok() ? (*access)->images.CopyImage(image.image, repository,
-                                                                          TellOf(era, job_id, what))
-                                            : access.status();
+    const absl::Status copied =
+        access.ok()
+            ? (*access)->images.CopyImage(image.image, repository, TellOf(era, owner.job_id, what))
+            : access.status();
     if (absl::IsCancelled(copied)) return;
-    Post(era, core::PublishProgressed{job_id, ""});
+    Post(era, core::PublishProgressed{owner.job_id, ""});
     then(copied);
   };
   copies_.Add({}, copy, repository.substr(0, repository.find('/')));
@@ -150,7 +126,8 @@ void Publisher::Bring(int64_t era, const std::string& job_id, const core::ListEn
 
 absl::Status Publisher::WriteTags(const core::WriteAnchor& effect,
                                   const std::vector<core::TagRef>& refs, int64_t claim) {
-  MA_ASSIGN_OR_RETURN(const std::shared_ptr<Access> access, AccessOf(effect.job_id));
+  MA_ASSIGN_OR_RETURN(const std::shared_ptr<Access> access,
+                      access_.Of(effect.job_id, effect.sealed));
   absl::Status error;
   for (const core::TagRef& ref : refs) {
     if (!claims_.Holds(ref, claim)) continue;
@@ -181,7 +158,7 @@ void Publisher::CarryOut(core::WriteAnchor effect) {
       const absl::Status status = WriteTags(*anchor, refs, claim);
       if (!absl::IsCancelled(status)) all->Done(status);
     };
-    Bring(era, anchor->job_id, {anchor->platform, anchor->image}, repository,
+    Bring(era, {anchor->job_id, anchor->sealed}, {anchor->platform, anchor->image}, repository,
           [this, all, repository = repository, write](const absl::Status& copied) {
             if (copied.ok()) {
               strands_.Add({repository}, write);
@@ -203,7 +180,7 @@ ListOutcome Publisher::WriteList(const core::Publish& effect, int64_t claim) {
     }
   }
   if (ours.empty()) return outcome;
-  const auto access = AccessOf(effect.job_id);
+  const auto access = access_.Of(effect.job_id, effect.sealed);
   if (!access.ok()) {
     outcome.error = access.status();
     return outcome;
@@ -222,6 +199,7 @@ void Publisher::CarryOut(core::Publish effect) {
   const auto finish = [this, era, publish](ListOutcome outcome) {
     if (absl::IsCancelled(outcome.error)) return;
     claims_.Release(publish->tags);
+    access_.Forget(publish->job_id);
     Post(era,
          core::PublishFinished{publish->job_id, std::move(outcome.tags), std::move(outcome.error)});
   };
@@ -254,7 +232,7 @@ void Publisher::CarryOut(core::Publish effect) {
   const auto all = std::make_shared<Gathering>(images.size() * repositories.size(), write);
   for (const core::ListEntry& image : images) {
     for (const std::string& repository : repositories) {
-      Bring(era, publish->job_id, image, repository,
+      Bring(era, {publish->job_id, publish->sealed}, image, repository,
             [all](absl::Status copied) { all->Done(std::move(copied)); });
     }
   }
@@ -263,7 +241,7 @@ void Publisher::CarryOut(core::Publish effect) {
 absl::StatusOr<std::vector<registry::DestinationCheck>> Publisher::CheckDestinations(
     const std::vector<std::string>& references, registry::PreflightOptions options,
     const std::string& authfile, absl::Time deadline) {
-  auto access = AccessWith(authfile);
+  auto access = access_.With(authfile);
   if (!access.ok()) return Annotate(access.status(), "the authfile of the request");
   options.known_list_types = &known_list_types_;
   return registry::CheckDestinations(&(*access)->client, references, options, {deadline});

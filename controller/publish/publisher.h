@@ -15,6 +15,7 @@
 #include "controller/core/events.h"
 #include "controller/publish/claims.h"
 #include "controller/publish/image_publisher.h"
+#include "controller/publish/job_access.h"
 #include "controller/publish/strands.h"
 #include "registry/client.h"
 #include "registry/http.h"
@@ -28,9 +29,9 @@ struct PublisherOptions {
   int threads = 16;
   int copying_threads =
       4;  // Beside the others: copies take minutes, and nobody shall wait for them.
-  // A job's own credentials, as the text of a containers auth.json; empty: it has none, and those
-  // of `client` count. Null: no job has any. Called on the publisher's threads.
-  std::function<absl::StatusOr<std::string>(const std::string& job_id)> authfile_of = nullptr;
+  // A job's own credentials, which count in place of those of `client`; asked for jobs with sealed
+  // values alone, on the publisher's threads.
+  JobAccess::AuthfileOf authfile_of = nullptr;
 };
 
 // Carries out the core's effects that concern registries, on threads of its own, and posts what
@@ -51,8 +52,8 @@ class Publisher {
   void CarryOut(core::WriteAnchor effect);  // AnchorFinished
   void CarryOut(core::Publish effect);      // PublishFinished
 
-  // Whether tags can be written; see registry/preflight.h. `authfile` as in PublisherOptions. Takes
-  // until `deadline` at most.
+  // Whether tags can be written; see registry/preflight.h. With the credentials of `authfile`, a
+  // containers auth.json, alone; empty: with the controller's. Takes until `deadline` at most.
   absl::StatusOr<std::vector<registry::DestinationCheck>> CheckDestinations(
       const std::vector<std::string>& references, registry::PreflightOptions options,
       const std::string& authfile, absl::Time deadline);
@@ -65,24 +66,19 @@ class Publisher {
   void Stop();
 
  private:
-  // Registries, with somebody's credentials.
-  struct Access {
-    Access(registry::ClientOptions options, registry::HttpTransport* transport,
-           registry::Waiter* waiter, const absl::Notification* stop)
-        : client(std::move(options), transport, waiter, stop), images(&client, waiter, stop) {}
-    registry::RegistryClient client;
-    ImagePublisher images;
+  // Whose credentials an image is copied with.
+  struct Owner {
+    std::string job_id;
+    bool sealed;
   };
   using Then = std::function<void(absl::Status)>;
 
-  absl::StatusOr<std::shared_ptr<Access>> AccessWith(const std::string& authfile);
-  absl::StatusOr<std::shared_ptr<Access>> AccessOf(const std::string& job_id);
   absl::StatusOr<VerifiedImage> Verify(const core::CheckImage& effect);
   absl::Status WriteTags(const core::WriteAnchor& effect, const std::vector<core::TagRef>& refs,
                          int64_t claim);
   ListOutcome WriteList(const core::Publish& effect, int64_t claim);
   // Goes on with `then` once the repository has the image: at once where it has it already.
-  void Bring(int64_t era, const std::string& job_id, const core::ListEntry& image,
+  void Bring(int64_t era, const Owner& owner, const core::ListEntry& image,
              const std::string& repository, Then then);
   CopyProgress TellOf(int64_t era, const std::string& job_id, std::string what);
   bool IsCurrent(int64_t era);
@@ -98,7 +94,7 @@ class Publisher {
   absl::Notification stop_;
   registry::KnownListTypes known_list_types_;
   Claims claims_;
-  const std::shared_ptr<Access> own_access_;
+  JobAccess access_;
   Strands strands_;
   Strands copies_;
 };

@@ -212,11 +212,6 @@ absl::StatusOr<v1::JobSpec> CheckSubmission(const v1::SubmitRequest& request) {
   MA_RETURN_IF_ERROR(CheckArchTags(spec));
   MA_RETURN_IF_ERROR(CheckOptions(spec));
   MA_RETURN_IF_ERROR(CheckSecrets(spec.options(), SecretsOf(request)));
-  if (!request.authfile().empty()) {
-    return Invalid(
-        "credentials of a job's own are not supported yet: registry credentials are the "
-        "controller's");
-  }
   // Until there is authentication nobody can prove to be anybody.
   spec.set_principal("anonymous");
   if (spec.project().empty()) spec.set_project("default");

@@ -66,6 +66,28 @@ TEST(ReadSecrets, SaysWhatIsWrong) {
   EXPECT_THAT(refusal({"id=TOKEN", "id=TOKEN"}), HasSubstr("given twice"));
 }
 
+TEST(ReadJobAuthfile, TakesTheCredentialsOfAFileAndNothingElse) {
+  TempDir dir = *TempDir::Make();
+  const std::string file = dir.path() + "/auth.json";
+  const auto read = [&](const std::string& text) {
+    EXPECT_TRUE(WriteFileAtomic(file, text).ok());
+    const auto got = ReadJobAuthfile(file);
+    return got.ok() ? *got : std::string(got.status().message());
+  };
+  EXPECT_EQ(*ReadJobAuthfile(""), "");
+  EXPECT_EQ(read(R"({"auths":{"https://r.io/v2/":{"auth":"bWU6cHc="}},"HttpHeaders":{"X":"y"}})"),
+            R"({"auths":{"r.io":{"auth":"bWU6cHc="}}})");
+  EXPECT_THAT(
+      read(R"({"auths":{"r.io":{}},"credsStore":"vault","credHelpers":{"a.io":"ecr"}})"),
+      AllOf(HasSubstr("names credential helpers (ecr, vault)"), HasSubstr("buildah login")));
+  EXPECT_THAT(read(R"({"auths":{"r.io":{}}})"), HasSubstr("has no credentials in it"));
+  EXPECT_THAT(read(R"({"auths":{"r.io":{"auth":"hunter2"}}})"),
+              AllOf(HasSubstr("--authfile: reading '" + file), HasSubstr("r.io"),
+                    Not(HasSubstr("hunter2"))));
+  EXPECT_THAT(std::string(ReadJobAuthfile("/nowhere").status().message()),
+              HasSubstr("--authfile: reading /nowhere: No such file"));
+}
+
 TEST(ReadSshKeys, WantPrivateKeysInFiles) {
   TempDir dir = *TempDir::Make();
   const std::string file = dir.path() + "/k";

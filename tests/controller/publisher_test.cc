@@ -221,7 +221,10 @@ TEST_F(PublisherTest, AJobsOwnCredentialsCountForItAlone) {
   const std::string authfile = absl::StrCat(R"({"auths":{")", (*closed)->host(), R"(":{"auth":")",
                                             absl::Base64Escape("me:right"), R"("}}})");
   PublisherOptions options = Options();
-  options.authfile_of = [&](const std::string& job_id) {
+  std::atomic<int> asked{0};
+  options.authfile_of = [&](const std::string& job_id) -> absl::StatusOr<std::string> {
+    ++asked;
+    if (job_id == "ended") return absl::FailedPreconditionError("its credentials are gone");
     return job_id == "mine" ? authfile : std::string();
   };
   Publisher publisher(std::move(options), &transport_, &waiter_, [this](core::Event event) {
@@ -230,12 +233,35 @@ TEST_F(PublisherTest, AJobsOwnCredentialsCountForItAlone) {
   });
   const core::Image image{absl::StrCat((*closed)->host(), "/team/app"), made.digest().ToString(), 0,
                           ""};
-  publisher.CarryOut(core::CheckImage{"mine-amd64-1", kLinuxAmd64, image, kDocker});
-  EXPECT_FALSE(AwaitOne<core::ImageChecked>().failure.has_value());
-  publisher.CarryOut(core::CheckImage{"other-amd64-1", kLinuxAmd64, image, kDocker});
-  const auto refused = AwaitOne<core::ImageChecked>(2);
-  ASSERT_TRUE(refused.failure.has_value());
-  EXPECT_THAT(refused.failure->message, HasSubstr("401"));
+  auto check = [&, count = 0](const std::string& job, bool sealed) mutable {
+    publisher.CarryOut(core::CheckImage{job + "-amd64-1", kLinuxAmd64, image, kDocker, sealed});
+    const auto checked = AwaitOne<core::ImageChecked>(++count);
+    return checked.failure ? checked.failure->message : "fine";
+  };
+  EXPECT_EQ(check("mine", true), "fine");
+  EXPECT_THAT(check("other", false), HasSubstr("401"));
+  EXPECT_EQ(asked, 1) << "of a job without anything sealed nothing is asked";
+  // It has something sealed, but no credentials.
+  EXPECT_THAT(check("secretive", true), HasSubstr("401"));
+  EXPECT_EQ(asked, 2);
+
+  // What is known of a job is kept until it has ended.
+  publisher.CarryOut(core::WriteAnchor{
+      "mine", kLinuxAmd64, image, {{image.repository, "1-amd64"}}, false, /*sealed=*/true});
+  EXPECT_TRUE(AwaitOne<core::AnchorFinished>().error.ok());
+  EXPECT_EQ(check("mine", true), "fine");
+  EXPECT_EQ(asked, 2);
+  const core::PublishIntent intent =
+      BuildList({{kLinuxAmd64, {image.repository, image.digest, made.size(), made.media_type}}});
+  publisher.CarryOut(core::Publish{
+      "mine", intent, image.repository, {{image.repository, "1"}}, false, /*sealed=*/true});
+  EXPECT_TRUE(AwaitOne<core::PublishFinished>().error.ok());
+  EXPECT_EQ(asked, 2);
+  EXPECT_EQ(check("mine", true), "fine");
+  EXPECT_EQ(asked, 3);
+
+  // Never the controller's in their place.
+  EXPECT_THAT(check("ended", true), HasSubstr("its credentials are gone"));
 
   const std::vector<std::string> tags = {absl::StrCat((*closed)->host(), "/team/app:1")};
   const absl::Time deadline = absl::Now() + absl::Seconds(30);
@@ -245,6 +271,8 @@ TEST_F(PublisherTest, AJobsOwnCredentialsCountForItAlone) {
   const auto without = publisher.CheckDestinations(tags, {}, "", deadline);
   EXPECT_TRUE(absl::IsUnauthenticated(registry::FirstFailure(*without)));
   EXPECT_FALSE(publisher.CheckDestinations(tags, {}, "no json", deadline).ok());
+  const auto helper = publisher.CheckDestinations(tags, {}, R"({"credsStore":"x"})", deadline);
+  EXPECT_THAT(std::string(helper.status().message()), HasSubstr("names a credential helper"));
 }
 
 TEST_F(PublisherTest, StopsAtOnceAndAnswersNothingThatIsUndecided) {

@@ -216,11 +216,14 @@ class FarmRig {
       std::string operator()(const CloseSession& e) const {
         return absl::StrCat("close ", e.session);
       }
-      std::string operator()(const CheckImage& e) const { return "check " + e.attempt_id; }
+      std::string operator()(const CheckImage& e) const {
+        return absl::StrCat("check ", e.attempt_id, e.sealed ? " sealed" : "");
+      }
       std::string operator()(const WriteAnchor& e) const {
         Lines refs;
         for (const TagRef& ref : e.refs) refs.push_back(ref.ToString());
-        return absl::StrCat("anchor ", absl::StrJoin(refs, " "), e.immutable ? " immutable" : "");
+        return absl::StrCat("anchor ", absl::StrJoin(refs, " "), e.immutable ? " immutable" : "",
+                            e.sealed ? " sealed" : "");
       }
       std::string operator()(const Publish& e) const {
         std::string where;  // Told where it is not all in one repository.
@@ -231,7 +234,7 @@ class FarmRig {
           if (!where.empty()) absl::StrAppend(&where, " ", tag.ToString());
         }
         return absl::StrCat("publish ", e.job_id, " ", e.intent.list, where,
-                            e.immutable ? " immutable" : "");
+                            e.immutable ? " immutable" : "", e.sealed ? " sealed" : "");
       }
     };
     Lines lines;

@@ -1,4 +1,5 @@
 // Jobs from submission to their end.
+#include "absl/strings/match.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/controller_core/farm_rig.h"
@@ -258,6 +259,34 @@ TEST(Jobs, AnImmutableTagThatPointsElsewhereIsNoFaultOfTheRegistrys) {
   rig.Build(1, "j1-amd64-1");
   rig.Published("j1", absl::AlreadyExistsError("it points elsewhere"));
   EXPECT_EQ(std::get<JobFailed>(rig.job("j1").state).failure.cls, FailureClass::kUser);
+}
+
+// So that nobody looks for credentials of the many jobs that have none.
+TEST(Jobs, WhatIsDoneInRegistriesSaysWhetherTheJobHasSealedValues) {
+  for (const bool sealed : {false, true}) {
+    FarmRig rig;
+    rig.Join("w", 1, {"linux/amd64"});
+    auto spec = FarmRig::Spec({"linux/amd64"});
+    spec->arch_tag_template = "{tag}-{arch}";
+    if (sealed) spec->sealed = {{"authfile", "sealed bytes"}};
+    rig.Submit("j1", spec);
+    rig.Accept(1, "j1-amd64-1");
+    FarmRig::Lines lines = rig.Push(1, "j1-amd64-1");
+    for (const std::string& line : rig.Checked("j1-amd64-1")) lines.push_back(line);
+    for (const std::string& line : rig.Do(AnchorFinished{"j1", FarmRig::P("linux/amd64"), {}})) {
+      lines.push_back(line);
+    }
+    int told = 0;
+    for (const std::string& line : lines) {
+      const bool in_registry = absl::StartsWith(line, "check ") ||
+                               absl::StartsWith(line, "anchor ") ||
+                               absl::StartsWith(line, "publish ");
+      if (!in_registry) continue;
+      ++told;
+      EXPECT_EQ(absl::EndsWith(line, " sealed"), sealed) << line;
+    }
+    EXPECT_EQ(told, 3);
+  }
 }
 
 TEST(Jobs, WhatIsCopiedIsTheJobsReasonUntilItIsOver) {

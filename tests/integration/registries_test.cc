@@ -1,8 +1,16 @@
 // A job of two platforms, from submission to tags, through every kind of registry: strict ones with
 // the rules of the well-known services, and the real docker-registry behind each kind of
 // authentication.
+#include <filesystem>
 #include <functional>
+#include <set>
 
+#include "SQLiteCpp/Column.h"
+#include "SQLiteCpp/Database.h"
+#include "SQLiteCpp/Statement.h"
+#include "absl/strings/match.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "registry/client.h"
 #include "tests/integration/publish_rig.h"
@@ -90,7 +98,10 @@ class RegistriesTest : public PublishTest, public ::testing::WithParamInterface<
       }
     }
     if (row.access != Access::kOpen) UseCredentials("me", "right");
+    if (!ControllerHasCredentials()) options_.registry_authfile.clear();
   }
+
+  virtual bool ControllerHasCredentials() const { return true; }
 
   void StartReal(const DockerRegistryOptions& options) {
     auto real = DockerRegistry::Start(options);
@@ -190,6 +201,101 @@ TEST_P(RegistriesTest, APublishedJobHasItsListUnderEveryTag) {
     EXPECT_EQ(strict_->Uploads("team/app"), 0u) << "what was opened is given up";
   }
 }
+
+// The controller has no credentials; jobs come with their own.
+class JobCredentialsTest : public RegistriesTest {
+ protected:
+  bool ControllerHasCredentials() const override { return false; }
+
+  // What lies on the controller's disk: the database with its journal, logs, all.
+  std::vector<std::string> FilesWith(const std::string& text) const {
+    std::vector<std::string> found;
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(dir_.path() + "/state")) {
+      if (!entry.is_regular_file()) continue;
+      const auto bytes = ReadFile(entry.path().string());
+      if (bytes.ok() && absl::StrContains(*bytes, text)) found.push_back(entry.path().string());
+    }
+    return found;
+  }
+  int SealedRows() const {
+    SQLite::Database db(dir_.path() + "/state/farm.db", SQLite::OPEN_READONLY);
+    return db.execAndGet("SELECT count(*) FROM secrets").getInt();
+  }
+};
+
+TEST_P(JobCredentialsTest, CountForTheirJobAloneAndAreGoneWithIt) {
+  registry::SystemWaiter waiter;
+  const std::string authfile =
+      registry::WriteAuthFile({{host_, registry::Credentials{"me", "right"}}});
+  registry::ClientOptions client_options;
+  client_options.hosts = registry::Hosts::PlainHttp(options_.plain_http);
+  client_options.auth = *registry::AuthFile::Parse(authfile);
+  registry::RegistryClient client(client_options, &transport_, &waiter, nullptr);
+  ASSERT_NO_FATAL_FAILURE(PushBoth(client));
+
+  v1::SubmitRequest request = TwoPlatforms("team/app", {"1.0", "1"});
+  v1::SubmitResponse submitted;
+  const grpc::Status without = Submit(request, &submitted);
+  EXPECT_EQ(without.error_code(), grpc::StatusCode::UNAUTHENTICATED) << without.error_message();
+  EXPECT_THAT(without.error_message(), ::testing::HasSubstr("--authfile"));
+  request.set_authfile(registry::WriteAuthFile({{host_, registry::Credentials{"me", "wrong"}}}));
+  const grpc::Status wrong = Submit(request, &submitted);
+  EXPECT_EQ(wrong.error_code(), grpc::StatusCode::UNAUTHENTICATED) << wrong.error_message();
+  EXPECT_THAT(wrong.error_message(), ::testing::HasSubstr("check user name and password of 'me'"));
+
+  // Held back until what is sealed has been looked at.
+  absl::Notification may_build;
+  absl::Mutex mutex;
+  std::set<std::string> handed;  // To workers.
+  const auto build = TwoBuilder();
+  testing::StreamWorker worker(
+      address_, [&](testing::StreamWorker& self, const v1::ControllerMessage& message) {
+        if (!message.has_offer()) return;
+        {
+          absl::MutexLock lock(&mutex);
+          handed.insert(message.offer().registry().authfile());
+        }
+        may_build.WaitForNotification();
+        build(self, message);
+      });
+  worker.SayHello(testing::StreamWorker::HelloOf("w", {"linux/amd64", "linux/arm64"}, 2));
+  request.set_authfile(authfile);
+  const grpc::Status status = Submit(request, &submitted);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(SealedRows(), 1);
+  const std::vector<std::string> clear_texts = {"me:right", absl::Base64Escape("me:right")};
+  for (const std::string& text : clear_texts) EXPECT_TRUE(FilesWith(text).empty()) << text;
+  may_build.Notify();
+  const v1::Job job = AwaitEnd(submitted.job().id());
+  ASSERT_EQ(job.state(), v1::JOB_STATE_SUCCEEDED) << job.builds(0).failure().message();
+  {
+    absl::MutexLock lock(&mutex);
+    EXPECT_EQ(handed, std::set<std::string>{authfile});
+  }
+  const auto app = *registry::ParseReference(host_ + "/team/app:1");
+  EXPECT_EQ(client.HeadManifest(app)->value().ToString(), job.intent().digest());
+  EXPECT_EQ(*client.HeadManifest(app.WithTag("1.0-arm64")), arm64_.digest());
+
+  EXPECT_EQ(SealedRows(), 0);
+  for (const std::string& text : clear_texts) {
+    EXPECT_TRUE(FilesWith(text).empty()) << text;
+    EXPECT_FALSE(absl::StrContains(job.DebugString(), text));
+  }
+  // The next one has none again.
+  v1::RetryJobRequest again;
+  again.set_job_id(job.id());
+  again.set_idempotency_key("once more");
+  grpc::ClientContext context;
+  const grpc::Status retried = farm_->RetryJob(&context, again, &submitted);
+  EXPECT_EQ(retried.error_code(), grpc::StatusCode::UNAUTHENTICATED) << retried.error_message();
+}
+
+INSTANTIATE_TEST_SUITE_P(Registries, JobCredentialsTest,
+                         ::testing::Values(Row{"RealBasic", Access::kBasic, std::nullopt},
+                                           Row{"RealTokens", Access::kTokens, std::nullopt},
+                                           Row{"StrictQuay", Access::kTokens, testing::Quay()}),
+                         [](const ::testing::TestParamInfo<Row>& row) { return row.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(Registries, RegistriesTest, ::testing::ValuesIn(Rows()),
                          [](const auto& row) { return row.param.name; });
