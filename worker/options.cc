@@ -28,7 +28,7 @@ struct Texts {  // As given; checked afterwards, so that the messages are ours.
   std::string max_offline = "2h";
   std::string min_free = "5%,2GiB";
   std::string cache_limit = "20%,10GiB";
-  std::string store_limit = "20%,20GiB";
+  std::string store_limit = "40%,100GiB";
 };
 
 absl::Status Interpret(const Texts& texts, Options* options) {
@@ -104,8 +104,9 @@ std::optional<int> ParseOptions(int argc, char** argv, Options* options) {
                  "how much of the state directory's disk contexts may take between builds; the "
                  "parts\nused longest ago go: 20%, 10GiB, or the lesser one of both")
       ->capture_default_str();
-  app.add_option("--store-limit", texts.store_limit,
-                 "the same for the images and layers that each slot keeps for each platform")
+  app.add_option(
+         "--store-limit", texts.store_limit,
+         "the same for the images and layers that all slots keep for all platforms, together")
       ->capture_default_str();
   app.add_option("--log-spool-limit", options->log_spool_limit)->group("");  // For tests.
   app.add_option("--log-level", options->log_level, "trace, debug, info, warn, error or off")

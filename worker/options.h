@@ -25,7 +25,7 @@ struct Options {
   std::vector<Platform> platforms;              // Empty: all that are found.
   MinFree min_free;                             // Of the state directory's disk.
   MinFree cache_limit;                          // Of contexts kept, of that disk.
-  MinFree store_limit;                          // Of each slot's image store for a platform.
+  MinFree store_limit;                          // Of all image stores together.
   int64_t log_spool_limit = int64_t{64} << 20;  // Bytes of one log that the controller lacks.
   std::string log_level = "info";
   bool doctor = false;  // Look at this machine instead of serving.

@@ -142,16 +142,13 @@ std::vector<std::string> RemoveContainersArgv(const BuildahInfo& buildah, const 
   return argv;
 }
 
-std::vector<std::string> PruneArgv(const BuildahInfo& buildah, const StorePaths& store,
-                                   Prune what) {
+std::vector<std::string> RemoveImagesArgv(const BuildahInfo& buildah, const StorePaths& store,
+                                          const std::vector<std::string>& ids) {
   std::vector<std::string> argv = Base(buildah, store);
   argv.push_back("rmi");
-  if (what == Prune::kCachedLayers) {
-    argv.push_back("--prune");
-  } else {
-    argv.push_back("--all");
-    argv.push_back("--force");
-  }
+  argv.push_back("--force");
+  argv.push_back("--");
+  argv.insert(argv.end(), ids.begin(), ids.end());
   return argv;
 }
 

@@ -85,9 +85,10 @@ std::vector<std::string> PushArgv(const PushRequest& request);
 // Removes all working containers of a store.
 std::vector<std::string> RemoveContainersArgv(const BuildahInfo& buildah, const StorePaths& store);
 
-enum class Prune { kCachedLayers, kEverything };
-// Removes images of a store: those without a name, which are the cached layers, or all.
-std::vector<std::string> PruneArgv(const BuildahInfo& buildah, const StorePaths& store, Prune what);
+// Removes these images of a store, whatever their names, and the layers that no other one is made
+// of.
+std::vector<std::string> RemoveImagesArgv(const BuildahInfo& buildah, const StorePaths& store,
+                                          const std::vector<std::string>& ids);
 
 // "NAME=value" of all that buildah gets to see: of this process's own variables only PATH and those
 // about proxies and certificates.

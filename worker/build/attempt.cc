@@ -226,6 +226,12 @@ bool Attempt::Build() {
   return true;
 }
 
+std::set<std::string> Attempt::UsedImages() const {
+  std::set<std::string> images = tail_.cached_images();
+  if (!image_id_.empty()) images.insert(image_id_);
+  return images;
+}
+
 bool Attempt::Inspect() {
   if (offer_.binary_check() == v1::BINARY_CHECK_OFF) return true;
   const bool strict = offer_.binary_check() == v1::BINARY_CHECK_STRICT;

@@ -1,6 +1,7 @@
 // The steps of one attempt.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -8,7 +9,7 @@
 #include "absl/time/time.h"
 #include "common/os/stop_token.h"
 #include "worker/build/attempt_runner.h"
-#include "worker/build/image_store.h"
+#include "worker/build/image_stores.h"
 #include "worker/build/output_tail.h"
 
 namespace manyarch::worker {
@@ -28,6 +29,10 @@ class Attempt {
           WorkPaths work, std::string cgroup, AttemptObserver& observer, const StopToken& stop);
 
   v1::Finished Run();
+
+  // Afterwards: ids of images in the store that it has built or taken from the cache, as far as
+  // they are known.
+  std::set<std::string> UsedImages() const;
 
  private:
   // Each true when the next may follow; else result_ says why not.

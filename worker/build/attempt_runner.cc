@@ -5,25 +5,21 @@
 
 #include <atomic>
 #include <filesystem>
-#include <set>
 #include <system_error>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "common/base/digest.h"
 #include "common/base/status_macros.h"
 #include "common/os/cgroups.h"
 #include "common/os/files.h"
 #include "worker/build/attempt.h"
-#include "worker/build/image_store.h"
-#include "worker/build/registry_files.h"
+#include "worker/build/image_stores.h"
 #include "worker/build/secret_files.h"
 
 namespace manyarch::worker {
@@ -68,6 +64,8 @@ class Runner : public AttemptRunner {
   Runner(Options options, ContextSource* contexts)
       : options_(std::move(options)),
         contexts_(*contexts),
+        stores_(options_.buildah, options_.state_dir + "/slots", options_.store_limit_bytes,
+                options_.min_free),
         // Told apart from other workers' on this machine.
         cgroup_prefix_(
             absl::StrCat("manyarch-", Digest::Of(options_.state_dir).hex().substr(0, 8), "-")) {}
@@ -79,15 +77,10 @@ class Runner : public AttemptRunner {
     // moment.
     const std::string cgroup = cgroup_prefix_ + attempt.offer.attempt_id();
     if (attempt.offer.options().ssh_ids_size() > 0) work.short_tmp = kLinks + cgroup;
-    const SlotUse use(this, attempt.slot);
-    ImageStore store = StoreAt(StoreDir(attempt));
-    const AttemptTools tools = {options_.buildah, contexts_, options_.platform_works};
-    v1::Finished result =
-        Attempt(attempt.offer, tools, store.paths(), work, "/" + cgroup, observer, stop).Run();
+    v1::Finished result = RunInStore(attempt, work, cgroup, observer, stop);
     // A failure here does not change what the attempt has come to.
-    Warn("after an attempt", store.RemoveContainers(work));
-    Warn("after an attempt", store.Prune(work));
     Warn("after an attempt", RemoveSecretFiles(work));
+    Warn("after an attempt", stores_.Prune(work));
     Warn("after an attempt", RemoveTree(work.dir));
     Warn("after an attempt", RemoveCgroup(cgroup));
     Warn("after an attempt", contexts_.Prune());
@@ -97,24 +90,10 @@ class Runner : public AttemptRunner {
   void MakeRoom(int64_t wanted_free) override {
     // Before that, stores may have working containers and mounts in them.
     if (!cleaned_up_) return;
-    const auto missing = [&] {
-      const auto disk = DiskSpaceAt(options_.state_dir);
-      return disk.ok() ? wanted_free - disk->free : 0;
-    };
-    Warn("making room on the disk", contexts_.Free(missing()));
+    const auto disk = DiskSpaceAt(options_.state_dir);
+    Warn("making room on the disk", contexts_.Free(disk.ok() ? wanted_free - disk->free : 0));
     const WorkPaths work(options_.state_dir + "/making-room");
-    for (const std::string& dir : DirectoriesIn(options_.state_dir + "/slots")) {
-      int slot = 0;
-      if (missing() <= 0) break;
-      if (!absl::SimpleAtoi(fs::path(dir).filename().string(), &slot) || !TryTake(slot)) continue;
-      for (const std::string& store : DirectoriesIn(dir)) {
-        const absl::Status prepared = PrepareCleaning(work);
-        // A disk so full that buildah cannot run: the store is a cache.
-        Warn("making room on the disk",
-             prepared.ok() ? StoreAt(store).MakeRoom(work, wanted_free) : RemoveTree(store));
-      }
-      Release(slot);
-    }
+    Warn("making room on the disk", stores_.MakeRoom(work, wanted_free));
     Warn("making room on the disk", RemoveTree(work.dir));
   }
 
@@ -132,13 +111,7 @@ class Runner : public AttemptRunner {
     }
     result.Update(RemoveLinks());
     const WorkPaths work(options_.state_dir + "/cleaning");
-    MA_RETURN_IF_ERROR(PrepareCleaning(work));
-    for (const std::string& slot : DirectoriesIn(options_.state_dir + "/slots")) {
-      for (const std::string& dir : DirectoriesIn(slot)) {
-        ImageStore store = StoreAt(dir);
-        result.Update(store.RemoveContainers(work));
-      }
-    }
+    result.Update(stores_.RemoveAllContainers(work));
     result.Update(RemoveTree(work.dir));
     result.Update(RemoveCgroupsNamed(cgroup_prefix_));
     cleaned_up_ = true;
@@ -160,58 +133,23 @@ class Runner : public AttemptRunner {
     return result;
   }
 
-  // Holds a slot for as long as an attempt runs in it.
-  class SlotUse {
-   public:
-    SlotUse(Runner* runner, int slot) : runner_(runner), slot_(slot) {
-      absl::MutexLock lock(&runner_->mutex_);
-      while (!runner_->taken_.insert(slot_).second) runner_->released_.Wait(&runner_->mutex_);
-    }
-    ~SlotUse() { runner_->Release(slot_); }
-    SlotUse(const SlotUse&) = delete;
-    SlotUse& operator=(const SlotUse&) = delete;
-
-   private:
-    Runner* const runner_;
-    const int slot_;
-  };
-
-  bool TryTake(int slot) {
-    absl::MutexLock lock(&mutex_);
-    return taken_.insert(slot).second;
-  }
-  void Release(int slot) {
-    absl::MutexLock lock(&mutex_);
-    taken_.erase(slot);
-    released_.SignalAll();
-  }
-
-  ImageStore StoreAt(const std::string& dir) const {
-    return ImageStore(options_.buildah, dir, options_.store_limit_bytes, options_.min_free);
-  }
-
-  // What buildah needs to work on a store without an attempt.
-  static absl::Status PrepareCleaning(const WorkPaths& work) {
-    MA_RETURN_IF_ERROR(RemoveTree(work.dir));
-    MA_RETURN_IF_ERROR(MakeDirs(work.tmp()));
-    return WriteFileAtomic(work.registries_conf(), RegistriesConf(v1::RegistryAccess()), 0600);
-  }
-
-  // One for each slot and platform; see StorePaths.
-  std::string StoreDir(const AttemptContext& attempt) const {
-    const v1::Platform& p = attempt.offer.platform();
-    return absl::StrCat(options_.state_dir, "/slots/", attempt.slot, "/", p.os(), "-", p.arch(),
-                        p.variant().empty() ? "" : "-", p.variant());
+  v1::Finished RunInStore(const AttemptContext& attempt, const WorkPaths& work,
+                          const std::string& cgroup, AttemptObserver& observer,
+                          const StopToken& stop) {
+    const ImageStores::Use store(&stores_, attempt.slot, attempt.offer.platform());
+    const AttemptTools tools = {options_.buildah, contexts_, options_.platform_works};
+    Attempt one(attempt.offer, tools, store.paths(), work, "/" + cgroup, observer, stop);
+    v1::Finished result = one.Run();
+    Warn("after an attempt", store.RemoveContainers(work));
+    MarkUsed(store.paths().root, one.UsedImages(), absl::Now());
+    return result;
   }
 
   const Options options_;
   ContextSource& contexts_;
+  ImageStores stores_;
   const std::string cgroup_prefix_;
   std::atomic<bool> cleaned_up_ = false;
-
-  absl::Mutex mutex_;
-  absl::CondVar released_;
-  std::set<int> taken_ ABSL_GUARDED_BY(mutex_);  // Slots whose stores are in use.
 };
 
 }  // namespace

@@ -47,7 +47,7 @@ class AttemptRunner {
   struct Options {
     std::string state_dir;
     BuildahInfo buildah;                            // Found by DetectBuildah.
-    int64_t store_limit_bytes = int64_t{20} << 30;  // Of each slot's image store.
+    int64_t store_limit_bytes = int64_t{20} << 30;  // Of all image stores.
     MinFree min_free;                               // Of the disk that holds state_dir.
     PlatformWorks platform_works;                   // Empty: they do.
   };
@@ -65,9 +65,9 @@ class AttemptRunner {
                            const StopToken& stop) = 0;
 
   // Gives up cached content, layers and base images, what was used least lately first, until
-  // `wanted_free` bytes of the disk are free or nothing is left to give up. Slots in which an
-  // attempt runs keep theirs; one that starts meanwhile waits. To be called by one thread, of any
-  // kind.
+  // `wanted_free` bytes of the disk are free or nothing is left to give up. Stores in which an
+  // attempt runs are left alone; one that starts meanwhile waits. To be called by one thread, of
+  // any kind.
   virtual void MakeRoom(int64_t /*wanted_free*/) {}
 
   // To be called once, at start, before the first Run: removes what attempts of a killed worker

@@ -56,6 +56,10 @@ void OutputTail::EndLine() {
   if (line.size() > kMaxBytes) line.remove_prefix(line.size() - kMaxBytes);
   std::string text = ToUtf8(line);
   if (IsStep(text)) last_step_ = text.substr(0, 1000);
+  if (absl::string_view id = text; absl::ConsumePrefix(&id, "--> Using cache ") &&
+                                   id.size() == 64 && cached_images_.size() < kMaxImages) {
+    cached_images_.emplace(id);
+  }
   bytes_ += text.size();
   lines_.push_back(std::move(text));
   while (lines_.size() > kMaxLines || bytes_ > kMaxBytes) {

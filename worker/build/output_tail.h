@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ class OutputTail {
  public:
   static constexpr size_t kMaxLines = 40;
   static constexpr size_t kMaxBytes = 8192;
+  static constexpr size_t kMaxImages = 1000;
 
   void Add(absl::string_view bytes);
 
@@ -25,6 +27,8 @@ class OutputTail {
   // The last line like "STEP 2/3: RUN make" or "[1/2] STEP 2/3: RUN make"; empty where there was
   // none.
   const std::string& last_step() const { return last_step_; }
+  // Ids of the images of steps that buildah said it did not have to run; at most kMaxImages.
+  const std::set<std::string>& cached_images() const { return cached_images_; }
 
  private:
   void EndLine();
@@ -33,6 +37,7 @@ class OutputTail {
   std::string current_;  // The beginning of the unfinished line.
   size_t bytes_ = 0;     // Of lines_.
   std::string last_step_;
+  std::set<std::string> cached_images_;
 };
 
 }  // namespace manyarch::worker

@@ -181,6 +181,12 @@ TEST(CacheRepository, HasThePlatformsSuffix) {
   EXPECT_EQ(CacheRepository("r/c", platform), "r/c-armv6");
 }
 
+TEST(RemoveImagesArgv, TakesIdsWhateverNamesTheImagesHave) {
+  EXPECT_THAT(RemoveImagesArgv(Request().buildah, Request().store, {"abc", "def"}),
+              ElementsAre("/usr/bin/buildah", "--root=/s/root", "--runroot=/s/runroot",
+                          "--cgroup-manager=cgroupfs", "rmi", "--force", "--", "abc", "def"));
+}
+
 TEST(PushArgv, UsesTheStagingTagWhereItMustAndNoTagWhereItCan) {
   PushRequest request;
   request.buildah = Request().buildah;

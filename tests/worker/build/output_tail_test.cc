@@ -10,6 +10,15 @@ namespace {
 
 using ::testing::ElementsAre;
 
+TEST(OutputTail, KnowsTheImagesThatCameFromTheCache) {
+  const std::string one(64, '1');
+  const std::string two(64, '2');
+  OutputTail tail;
+  tail.Add("STEP 2/3: COPY x /\n--> Using cache " + one + "\nSTEP 3/3: RUN y\n--> Using ca");
+  tail.Add("che " + two + "\n--> Using cache of mine\n--> 0123456789ab\n");
+  EXPECT_THAT(tail.cached_images(), ElementsAre(one, two));
+}
+
 TEST(OutputTail, KeepsLinesHoweverTheyArrive) {
   OutputTail tail;
   for (const char c : std::string("one\ntwo\r\n\nthr")) tail.Add(std::string(1, c));

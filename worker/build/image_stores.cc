@@ -1,0 +1,237 @@
+#include "worker/build/image_stores.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "common/base/status_macros.h"
+#include "common/os/files.h"
+#include "common/os/subprocess.h"
+#include "worker/build/registry_files.h"
+
+namespace manyarch::worker {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMostAtOnce = 200;  // Images that one buildah removes.
+
+StorePaths PathsIn(const std::string& dir) { return {dir + "/root", dir + "/runroot"}; }
+
+std::vector<std::string> DirectoriesIn(const std::string& dir) {
+  std::vector<std::string> result;
+  std::error_code error;
+  for (fs::directory_iterator it(dir, error), end; !error && it != end; it.increment(error)) {
+    std::error_code gone;
+    if (it->is_directory(gone) && !it->is_symlink(gone)) result.push_back(it->path().string());
+  }
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+// Whatever the storage driver.
+bool HasContainers(const std::string& root) {
+  for (const std::string& dir : DirectoriesIn(root)) {
+    if (!absl::EndsWith(dir, "-containers")) continue;
+    const std::string index = ReadFile(dir + "/containers.json").value_or("");
+    const absl::string_view text = absl::StripAsciiWhitespace(index);
+    return !text.empty() && text != "[]" && text != "null";
+  }
+  return false;
+}
+
+std::string StoreDir(const std::string& directory, int slot, const v1::Platform& p) {
+  return absl::StrCat(directory, "/", slot, "/", p.os(), "-", p.arch(),
+                      p.variant().empty() ? "" : "-", p.variant());
+}
+
+// What buildah needs to work on a store, where there is no attempt that has it.
+absl::Status PrepareWork(const WorkPaths& work) {
+  MA_RETURN_IF_ERROR(MakeDirs(work.tmp(), 0700));
+  return WriteFileAtomic(work.registries_conf(), RegistriesConf(v1::RegistryAccess()), 0600);
+}
+
+}  // namespace
+
+std::map<std::string, std::string> OwnEnvironment() {
+  std::map<std::string, std::string> result;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    result.insert(
+        std::pair<std::string, std::string>(absl::StrSplit(*entry, absl::MaxSplits('=', 1))));
+  }
+  return result;
+}
+
+// The stores that nobody uses, held for as long as this lives.
+class ImageStores::Claim {
+ public:
+  explicit Claim(ImageStores* stores) : stores_(stores) {
+    for (std::string& dir : stores->Directories()) {
+      if (stores->TryTake(dir)) dirs_.push_back(std::move(dir));
+    }
+  }
+  ~Claim() {
+    for (const std::string& dir : dirs_) stores_->Release(dir);
+  }
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+
+  // By store, the images used longest ago; empty where none are left.
+  std::map<std::string, std::vector<std::string>> Oldest(int64_t bytes) const {
+    std::vector<StoreContents> contents;
+    for (const std::string& dir : dirs_) contents.push_back(ReadStoreContents(PathsIn(dir).root));
+    std::map<std::string, std::vector<std::string>> result;
+    for (Removal& removal : UsedLongestAgo(contents, bytes)) {
+      result[dirs_[removal.store]].push_back(std::move(removal.image));
+    }
+    return result;
+  }
+
+ private:
+  ImageStores* const stores_;
+  std::vector<std::string> dirs_;
+};
+
+ImageStores::ImageStores(BuildahInfo buildah, std::string directory, int64_t limit_bytes,
+                         MinFree min_free)
+    : buildah_(std::move(buildah)),
+      directory_(std::move(directory)),
+      limit_bytes_(limit_bytes),
+      min_free_(min_free) {}
+
+ImageStores::Use::Use(ImageStores* stores, int slot, const v1::Platform& platform)
+    : stores_(stores), dir_(StoreDir(stores->directory_, slot, platform)), paths_(PathsIn(dir_)) {
+  stores_->Take(dir_);
+}
+
+ImageStores::Use::~Use() { stores_->Release(dir_); }
+
+absl::Status ImageStores::Use::RemoveContainers(const WorkPaths& work) const {
+  return stores_->RemoveContainers(dir_, work);
+}
+
+void ImageStores::Take(const std::string& dir) {
+  absl::MutexLock lock(&mutex_);
+  while (!taken_.insert(dir).second) released_.Wait(&mutex_);
+}
+
+bool ImageStores::TryTake(const std::string& dir) {
+  absl::MutexLock lock(&mutex_);
+  return taken_.insert(dir).second;
+}
+
+void ImageStores::Release(const std::string& dir) {
+  absl::MutexLock lock(&mutex_);
+  taken_.erase(dir);
+  released_.SignalAll();
+}
+
+std::vector<std::string> ImageStores::Directories() const {
+  std::vector<std::string> result;
+  for (const std::string& slot : DirectoriesIn(directory_)) {
+    for (std::string& dir : DirectoriesIn(slot)) result.push_back(std::move(dir));
+  }
+  return result;
+}
+
+absl::Status ImageStores::RunBuildah(const std::vector<std::string>& argv,
+                                     const WorkPaths& work) const {
+  Command command;
+  command.argv = argv;
+  command.env = BuildahEnvironment(work, OwnEnvironment());
+  command.own_namespaces = true;
+  RunOptions options;
+  options.timeout = absl::Minutes(5);
+  return RunChecked(command, options).status();
+}
+
+absl::Status ImageStores::RemoveContainers(const std::string& dir, const WorkPaths& work) const {
+  const StorePaths paths = PathsIn(dir);
+  if (!HasContainers(paths.root)) return absl::OkStatus();
+  const absl::Status status = RunBuildah(RemoveContainersArgv(buildah_, paths), work);
+  if (status.ok()) return status;
+  spdlog::warn("removing the image store {} because its working containers cannot be removed: {}",
+               dir, std::string(status.message()));
+  return RemoveTree(dir);
+}
+
+absl::Status ImageStores::RemoveAllContainers(const WorkPaths& work) {
+  MA_RETURN_IF_ERROR(PrepareWork(work));
+  absl::Status result;
+  for (const std::string& dir : Directories()) result.Update(RemoveContainers(dir, work));
+  return result;
+}
+
+absl::Status ImageStores::RemoveImages(const std::string& dir, const std::vector<std::string>& ids,
+                                       const WorkPaths& work) const {
+  absl::Status said;
+  for (size_t done = 0; done < ids.size(); done += kMostAtOnce) {
+    const auto from = ids.begin() + static_cast<ptrdiff_t>(done);
+    const auto to = ids.begin() + static_cast<ptrdiff_t>(std::min(ids.size(), done + kMostAtOnce));
+    said.Update(RunBuildah(RemoveImagesArgv(buildah_, PathsIn(dir), {from, to}), work));
+  }
+  // buildah takes nameless images below one that it removes along, and then complains of not
+  // finding them: what counts is what is left.
+  for (const StoreContents::Image& left : ReadStoreContents(PathsIn(dir).root).images) {
+    if (std::find(ids.begin(), ids.end(), left.id) == ids.end()) continue;
+    return Annotate(said.ok() ? absl::InternalError("buildah rmi has left it there") : said,
+                    absl::StrCat("removing the image ", left.id, " from ", dir));
+  }
+  return absl::OkStatus();
+}
+
+int64_t ImageStores::Excess(const std::vector<StoreContents>& stores) const {
+  int64_t total = 0;
+  for (const StoreContents& store : stores) total += store.bytes();
+  int64_t excess = total > limit_bytes_ ? total - limit_bytes_ + limit_bytes_ / 10 : 0;
+  if (const auto disk = DiskSpaceAt(directory_); disk.ok()) {
+    excess = std::max(excess, min_free_.Of(*disk) - disk->free);
+  }
+  return excess;
+}
+
+absl::Status ImageStores::Prune(const WorkPaths& work) {
+  absl::MutexLock pruning(&pruning_);
+  std::vector<StoreContents> all;
+  for (const std::string& dir : Directories()) all.push_back(ReadStoreContents(PathsIn(dir).root));
+  const int64_t excess = Excess(all);
+  if (excess <= 0) return absl::OkStatus();
+  MA_RETURN_IF_ERROR(PrepareWork(work));
+  const Claim claim(this);
+  absl::Status result;
+  for (const auto& [dir, ids] : claim.Oldest(excess)) {
+    spdlog::info("{}: removing the {} images used longest ago", dir, ids.size());
+    result.Update(RemoveImages(dir, ids, work));
+  }
+  return result;
+}
+
+absl::Status ImageStores::MakeRoom(const WorkPaths& work, int64_t wanted_free) {
+  absl::MutexLock pruning(&pruning_);
+  const Claim claim(this);
+  while (true) {
+    MA_ASSIGN_OR_RETURN(const DiskSpace disk, DiskSpaceAt(directory_));
+    if (disk.free >= wanted_free) return absl::OkStatus();
+    const auto oldest = claim.Oldest(wanted_free - disk.free);
+    if (oldest.empty()) return absl::OkStatus();
+    for (const auto& [dir, ids] : oldest) {
+      absl::Status status = PrepareWork(work);
+      status.Update(RemoveImages(dir, ids, work));
+      if (status.ok()) continue;
+      spdlog::warn("removing the image store {} because it cannot be made smaller: {}", dir,
+                   std::string(status.message()));
+      MA_RETURN_IF_ERROR(RemoveTree(dir));
+    }
+  }
+}
+
+}  // namespace manyarch::worker

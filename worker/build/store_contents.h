@@ -1,0 +1,50 @@
+// What is in buildah's image stores, when it was last used, and what of it to give up first.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace manyarch::worker {
+
+// The images (base images, results and, without a name, cached steps) and layers of one store.
+struct StoreContents {
+  struct Layer {
+    std::string parent;  // Empty: none.
+    int64_t bytes = 0;   // Unpacked.
+  };
+  struct Image {
+    std::string id;
+    std::string layer;  // Its topmost; empty: it has none.
+    absl::Time used;    // When it was stored or, by MarkUsed, last used.
+  };
+  std::map<std::string, Layer> layers;
+  std::vector<Image> images;
+
+  int64_t bytes() const;
+};
+
+// Reads the indexes below the store's root, whatever the storage driver. Nothing where there are
+// none or they cannot be read.
+StoreContents ReadStoreContents(const std::string& root);
+
+// Notes that these images, and all that they are made of, were used at `now`: in the time of last
+// change of each image's directory in the store, which goes with the image and means nothing to
+// buildah. Ids that are not there are ignored.
+void MarkUsed(const std::string& root, const std::set<std::string>& image_ids, absl::Time now);
+
+struct Removal {
+  size_t store = 0;
+  std::string image;
+};
+
+// Enough images for `bytes` to be freed, over all stores the one used longest ago first; all of
+// them where they are not enough. What others are made of is as recent as they are, and comes after
+// them.
+std::vector<Removal> UsedLongestAgo(const std::vector<StoreContents>& stores, int64_t bytes);
+
+}  // namespace manyarch::worker
