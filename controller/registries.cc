@@ -56,7 +56,9 @@ absl::StatusOr<std::unique_ptr<Registries>> Registries::Read(const Options& opti
   if (!options.registries.empty()) {
     MA_ASSIGN_OR_RETURN(out->client_.hosts, registry::Hosts::Read(options.registries));
   }
-  for (const std::string& host : options.plain_http) out->client_.hosts.AllowPlainHttp(host);
+  for (const std::string& host : options.plain_http) {
+    MA_RETURN_IF_ERROR(Annotate(out->client_.hosts.AllowPlainHttp(host), "--plain-http"));
+  }
   if (const std::string path = AuthFilePath(options); !path.empty()) {
     MA_ASSIGN_OR_RETURN(out->client_.auth, registry::AuthFile::Read(path));
   }

@@ -1,5 +1,7 @@
 #include "registry/auth_file.h"
 
+#include <unistd.h>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
@@ -63,7 +65,10 @@ std::string RegistryOfKey(absl::string_view key) {
 absl::StatusOr<AuthFile> AuthFile::Parse(absl::string_view text) {
   File file;
   AuthFile out;
-  if (absl::StripAsciiWhitespace(text).empty()) return out;
+  if (absl::StripAsciiWhitespace(text).empty()) {
+    out.files_.push_back(std::move(file));
+    return out;
+  }
   auto body = ParseObject(text, kWhat);
   // Not the parser's words: they would quote the file.
   if (!body.ok()) {
@@ -107,6 +112,7 @@ absl::StatusOr<AuthFile> AuthFile::Read(const std::string& path) {
   }
   auto parsed = Parse(*text);
   if (!parsed.ok()) return Annotate(parsed.status(), absl::StrCat("reading '", path, "'"));
+  for (File& file : parsed->files_) file.path = path;
   return parsed;
 }
 
@@ -117,6 +123,8 @@ absl::StatusOr<AuthFile> AuthFile::ReadDefault(
   std::vector<std::string> paths;
   if (const std::string dir = environment("XDG_RUNTIME_DIR"); !dir.empty()) {
     paths.push_back(dir + "/containers/auth.json");
+  } else {
+    paths.push_back(absl::StrCat("/run/containers/", getuid(), "/auth.json"));
   }
   if (const std::string dir = environment("XDG_CONFIG_HOME"); !dir.empty()) {
     paths.push_back(dir + "/containers/auth.json");
@@ -168,9 +176,14 @@ std::vector<CredentialSource> AuthFile::SourcesFor(absl::string_view registry,
   std::vector<CredentialSource> out;
   for (const File& file : files_) {
     const auto helper = file.helpers.find(NormalKey(registry));
-    if (helper != file.helpers.end()) out.push_back({std::nullopt, helper->second});
-    if (const Credentials* found = FindIn(file, registry, repository)) out.push_back({*found, ""});
-    if (!file.store.empty()) out.push_back({std::nullopt, file.store});
+    if (helper != file.helpers.end()) {
+      out.push_back({std::nullopt, helper->second, file.path});
+      continue;
+    }
+    if (const Credentials* found = FindIn(file, registry, repository)) {
+      out.push_back({*found, "", file.path});
+    }
+    if (!file.store.empty()) out.push_back({std::nullopt, file.store, file.path});
   }
   return out;
 }

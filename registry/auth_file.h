@@ -27,24 +27,33 @@ struct Credentials {
 // "https://index.docker.io/v1/" → "docker.io", "host:5000/team" → "host:5000".
 std::string RegistryOfKey(absl::string_view key);
 
-// Where a registry's credentials may come from: one of these.
+// Where a registry's credentials may come from: one of the first two.
 struct CredentialSource {
   std::optional<Credentials> credentials;
   std::string helper;  // Of docker-credential-NAME.
+  std::string file;    // The path of the file that says so; empty: it was read from elsewhere.
 };
 
 // The contents of a file, or of several, of which earlier ones win. A value; passwords never appear
 // in its errors.
 class AuthFile {
  public:
+  struct File {
+    std::string path;                            // Empty: it was read from elsewhere.
+    std::map<std::string, Credentials> entries;  // By "host[:port][/path]".
+    std::map<std::string, std::string> helpers;  // By "host[:port]".
+    std::string store;                           // Helper for any registry; may be empty.
+  };
+
   // Without any credentials.
   AuthFile() = default;
 
   static absl::StatusOr<AuthFile> Parse(absl::string_view text);
   static absl::StatusOr<AuthFile> Read(const std::string& path);
   // What podman, buildah and docker would use, by containers-auth.json(5): REGISTRY_AUTH_FILE
-  // alone where it is set, else all of these that are there: $XDG_RUNTIME_DIR/containers/auth.json,
-  // $XDG_CONFIG_HOME (~/.config)/containers/auth.json, $DOCKER_CONFIG (~/.docker)/config.json.
+  // alone where it is set, else all of these that are there: $XDG_RUNTIME_DIR/containers/auth.json
+  // (where that is not set: /run/containers/UID/auth.json), $XDG_CONFIG_HOME
+  // (~/.config)/containers/auth.json, $DOCKER_CONFIG (~/.docker)/config.json.
   static absl::StatusOr<AuthFile> ReadDefault(
       const std::function<std::string(const char*)>& environment);
 
@@ -55,8 +64,9 @@ class AuthFile {
   // "host/team", "host"). Docker Hub's entry is found under any of its names.
   std::optional<Credentials> Find(absl::string_view registry, absl::string_view repository) const;
 
-  // Where to look, in this order: of each file its helper for the registry, then the entry with the
-  // longest matching path, then its credential store.
+  // Where to look, in this order, by containers-auth.json(5): in each file its helper for the
+  // registry, and then none of its entries for it; without one the entry with the longest matching
+  // path, then its credential store (which docker alone knows).
   std::vector<CredentialSource> SourcesFor(absl::string_view registry,
                                            absl::string_view repository) const;
 
@@ -65,13 +75,10 @@ class AuthFile {
   // The registries that have a helper of their own, and the credential stores.
   std::map<std::string, std::string> Helpers() const;
   std::set<std::string> Stores() const;
+  // In the order in which they count.
+  const std::vector<File>& files() const { return files_; }
 
  private:
-  struct File {
-    std::map<std::string, Credentials> entries;  // By "host[:port][/path]".
-    std::map<std::string, std::string> helpers;  // By "host[:port]".
-    std::string store;                           // Helper for any registry; may be empty.
-  };
   static const Credentials* FindIn(const File& file, absl::string_view registry,
                                    absl::string_view repository);
 

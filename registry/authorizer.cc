@@ -66,7 +66,9 @@ bool Authorizer::IsRegistry(const Url& url, const Scope& scope) const {
 
 absl::StatusOr<Response> Authorizer::Transmit(Request request, const Url& url, const Scope& scope,
                                               const absl::Notification* stop) {
-  request.tls = hosts_.Tls(url.authority);
+  // A registry must not use up, for itself, what we are allowed elsewhere: a token that another
+  // host gives for our certificate would be shown to the registry.
+  request.tls = hosts_.TlsFor(url.authority, scope.registry);
   const bool own = IsRegistry(url, scope);
   if (!own && hosts_.Find(url.authority) == nullptr) {
     absl::MutexLock lock(&mutex_);

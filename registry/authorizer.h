@@ -30,10 +30,10 @@ struct Scope {
 
 // Sends requests to registries with what they ask for: nothing, Basic, or a Bearer token from the
 // realm they name. What a registry asked for is remembered. Credentials go to the registry's own
-// host and to its realm, and nowhere else; redirects are followed without them. Where a registry
-// leads (its realm, its redirects) must not be more private than the registry itself, unless that
-// host is configured. Thread-safe. The
-// transport and the waiter must outlive it.
+// host and to its realm, and nowhere else; redirects are followed without them. A client
+// certificate is shown where the settings that it stands in are the registry's own. Where a
+// registry leads (its realm, its redirects) must not be more private than the registry itself,
+// unless that host is configured. Thread-safe. The transport and the waiter must outlive it.
 class Authorizer {
  public:
   Authorizer(Hosts hosts, std::shared_ptr<Keychain> keychain, HttpTransport* transport,

@@ -181,11 +181,23 @@ double DefaultRate(absl::string_view registry) {
 
 Hosts Hosts::PlainHttp(const std::vector<std::string>& hosts) {
   Hosts out;
-  for (const std::string& host : hosts) out.AllowPlainHttp(host);
+  for (const std::string& host : hosts) out.hosts_[NormalHost(host)].plain_http = true;
   return out;
 }
 
-void Hosts::AllowPlainHttp(absl::string_view host) { hosts_[NormalHost(host)].plain_http = true; }
+absl::Status Hosts::AllowPlainHttp(absl::string_view host) {
+  const HostSettings* const known = Find(host);
+  HostSettings settings = known == nullptr ? HostSettings() : *known;
+  if (settings.tls != nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        host,
+        " is to be spoken to over plain HTTP, but the registries file has certificates for "
+        "it: leave out one of them, or give the port that has no TLS an entry of its own there"));
+  }
+  settings.plain_http = true;
+  hosts_[NormalHost(host)] = std::move(settings);
+  return absl::OkStatus();
+}
 
 absl::StatusOr<Hosts> Hosts::Read(const std::string& path) {
   const absl::StatusOr<std::string> text = ReadFile(path);
@@ -255,9 +267,12 @@ std::string Hosts::BaseUrl(absl::string_view registry) const {
   return absl::StrCat(AllowsPlainHttp(registry) ? "http://" : "https://", ApiHost(registry));
 }
 
-std::shared_ptr<const TlsSettings> Hosts::Tls(absl::string_view registry) const {
-  const HostSettings* const settings = Find(registry);
-  return settings == nullptr ? nullptr : settings->tls;
+std::shared_ptr<const TlsSettings> Hosts::TlsFor(absl::string_view host,
+                                                 absl::string_view registry) const {
+  const HostSettings* const settings = Find(host);
+  if (settings == nullptr || settings->tls == nullptr) return nullptr;
+  if (settings == Find(registry) || settings->tls->client_cert_pem.empty()) return settings->tls;
+  return std::make_shared<const TlsSettings>(TlsSettings{settings->tls->ca_pem, "", ""});
 }
 
 }  // namespace manyarch::registry

@@ -46,14 +46,19 @@ class Hosts {
   static absl::StatusOr<Hosts> Parse(absl::string_view text, absl::string_view what,
                                      const std::string& directory);
 
-  void AllowPlainHttp(absl::string_view host);
+  // From now on the host is spoken to without TLS; what else is known of it stays.
+  // INVALID_ARGUMENT: it has certificates, which would never be looked at.
+  absl::Status AllowPlainHttp(absl::string_view host);
 
   // Of a registry, or of the "host:port" of a URL; null: nothing is configured.
   const HostSettings* Find(absl::string_view registry) const;
   bool AllowsPlainHttp(absl::string_view registry) const;
   // "http://host:port" or "https://host:port", of the host that serves the API.
   std::string BaseUrl(absl::string_view registry) const;
-  std::shared_ptr<const TlsSettings> Tls(absl::string_view registry) const;
+  // For what a registry names on another host: the host's own authorities, and its client
+  // certificate only where the registry's settings are the same ones.
+  std::shared_ptr<const TlsSettings> TlsFor(absl::string_view host,
+                                            absl::string_view registry) const;
 
   // All that is configured.
   const std::map<std::string, HostSettings>& all() const { return hosts_; }

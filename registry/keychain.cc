@@ -101,29 +101,63 @@ absl::Status Keychain::Refresh(const absl::Notification* stop) {
   return first;
 }
 
+bool Keychain::IsUsable(const Answer& answer) const {
+  return !answer.distrusted && waiter_->Now() - answer.at <= kUsable;
+}
+
+// The credentials of one file, with what its helpers have answered, by "host[:port][/path]"; no
+// credentials: nobody knows what the file has for that host, and no later file is to be asked.
+std::map<std::string, std::optional<Credentials>> Keychain::KnownOf(
+    const AuthFile::File& file) const {
+  std::map<std::string, std::optional<Credentials>> out;
+  for (const auto& [key, credentials] : file.entries) {
+    if (!file.helpers.contains(RegistryOfKey(key))) out[key] = credentials;
+  }
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [host, helper] : file.helpers) {
+    const auto answer = answers_.find({helper, host});
+    if (answer == answers_.end() || !IsUsable(answer->second)) {
+      out[host] = std::nullopt;
+    } else if (answer->second.credentials) {
+      out[host] = answer->second.credentials;
+    }
+  }
+  if (file.store.empty()) return out;
+  for (const auto& [key, answer] : answers_) {
+    const auto& [helper, host] = key;
+    if (helper != file.store || file.helpers.contains(host) || out.contains(host)) continue;
+    if (!IsUsable(answer)) {
+      out[host] = std::nullopt;
+    } else if (answer.credentials) {
+      out[host] = answer.credentials;
+    }
+  }
+  return out;
+}
+
 std::string Keychain::AuthFileFor(absl::string_view registry, absl::string_view repository) const {
-  std::map<std::string, Credentials> entries = files_.Entries();
+  std::map<std::string, std::optional<Credentials>> all;
+  // The earlier file answers for all below its key, however much better a later one's fits.
+  const auto is_answered = [&all](std::string key) {
+    while (!all.contains(key)) {
+      const size_t slash = key.rfind('/');
+      if (slash == std::string::npos) return false;
+      key.resize(slash);
+    }
+    return true;
+  };
+  for (const AuthFile::File& file : files_.files()) {
+    std::map<std::string, std::optional<Credentials>> known = KnownOf(file);
+    std::erase_if(known, [&](const auto& entry) { return is_answered(entry.first); });
+    all.merge(known);
+  }
   const std::string own = RegistryOfKey(registry);
   const std::string destination = absl::StrCat(own, "/", repository);
-  for (auto entry = entries.begin(); entry != entries.end();) {
-    const bool of_others = RegistryOfKey(entry->first) == own && entry->first != destination &&
-                           !absl::StartsWith(destination, entry->first + "/");
-    entry = of_others ? entries.erase(entry) : std::next(entry);
-  }
-  std::set<std::string> asked;  // Registries that a helper has answered for.
-  {
-    absl::MutexLock lock(&mutex_);
-    for (const auto& [key, answer] : answers_) asked.insert(key.second);
-  }
-  for (const std::string& host : asked) {
-    // A helper's answer is for the whole registry, and comes before the file's entries.
-    for (const CredentialSource& source : files_.SourcesFor(host, "")) {
-      if (source.helper.empty() && entries.contains(host)) break;
-      if (auto known = Remembered(source, host)) {
-        entries[host] = *std::move(known);
-        break;
-      }
-    }
+  std::map<std::string, Credentials> entries;
+  for (const auto& [key, credentials] : all) {
+    const bool of_others = RegistryOfKey(key) == own && key != destination &&
+                           !absl::StartsWith(destination, key + "/");
+    if (credentials && !of_others) entries[key] = *credentials;
   }
   return WriteAuthFile(entries);
 }

@@ -43,8 +43,10 @@ class Keychain {
   // notified.
   absl::Status Refresh(const absl::Notification* stop = nullptr) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // An auth.json for who pushes to this repository and pulls from anywhere: all that is known, less
-  // what is for other repositories of the same registry alone. Never waits.
+  // An auth.json for who pushes to this repository and pulls from anywhere: all that is known, by
+  // the same order of precedence, less what is for other repositories of the same registry alone.
+  // What a helper gave and the registry has refused is not in it, nor anything in its place. Never
+  // waits.
   std::string AuthFileFor(absl::string_view registry, absl::string_view repository) const
       ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -58,6 +60,9 @@ class Keychain {
 
   absl::StatusOr<std::optional<Credentials>> Ask(const std::string& helper,
                                                  const std::string& registry, bool anew)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  bool IsUsable(const Answer& answer) const;
+  std::map<std::string, std::optional<Credentials>> KnownOf(const AuthFile::File& file) const
       ABSL_LOCKS_EXCLUDED(mutex_);
   std::optional<Credentials> Remembered(const CredentialSource& source,
                                         absl::string_view registry) const

@@ -5,6 +5,7 @@
 #include "cli/client.h"
 #include "cli/commands/command.h"
 #include "cli/commands/registry_flags.h"
+#include "cli/commands/secrets.h"
 #include "cli/doctor/checkup.h"
 #include "cli/farms.h"
 
@@ -39,7 +40,15 @@ int RunDoctor(const DoctorFlags& flags, const Invocation& invocation) {
   }
   bool told = false;
   if (answers && !tags.empty()) {
-    for (Finding& finding : doctor::CheckFromController(client, tags, format)) {
+    // As a job would have it that is given the same file.
+    const absl::StatusOr<std::string> authfile = ReadJobAuthfile(flags.registry.authfile);
+    if (!authfile.ok()) {
+      findings.push_back({"client", flags.registry.authfile, "authfile for a job",
+                          doctor::Result::kWarning, std::string(authfile.status().message()),
+                          false});
+    }
+    for (Finding& finding :
+         doctor::CheckFromController(client, tags, format, authfile.value_or(""))) {
       told = told || finding.what == "push";
       findings.push_back(std::move(finding));
     }
@@ -61,7 +70,7 @@ void AddDoctor(CLI::App& app, Invocation& invocation) {
   command
       ->add_option("REFERENCE", flags->references,
                    "Tags to be written, or registries: checked from here with your own credentials "
-                   "and from the controller with its own")
+                   "and from the controller with its own, or with those of --authfile")
       ->type_name("");
   command->add_option("--image-format", flags->image_format, "Of the lists: docker or oci")
       ->check(CLI::IsMember({"docker", "oci"}))

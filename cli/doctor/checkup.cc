@@ -158,8 +158,9 @@ std::vector<Finding> CheckFarm(Client& client, bool needed) {
 }
 
 std::vector<Finding> CheckFromController(Client& client, const std::vector<std::string>& references,
-                                         v1::ImageFormat format) {
+                                         v1::ImageFormat format, const std::string& authfile) {
   v1::CheckDestinationsRequest request;
+  request.set_authfile(authfile);
   for (const std::string& reference : references) request.add_references(reference);
   request.set_format(format);
   const auto response = client.CheckDestinations(request);

@@ -26,10 +26,11 @@ struct Finding {
 // a warning where nobody `needs` one.
 std::vector<Finding> CheckFarm(Client& client, bool needed);
 
-// What the controller, with its own credentials, finds about the references. A controller that
-// cannot tell is one skipped finding.
+// What the controller finds about the references: with its own credentials, or where `authfile`
+// has some, as for a job that comes with them. A controller that cannot tell is one skipped
+// finding.
 std::vector<Finding> CheckFromController(Client& client, const std::vector<std::string>& references,
-                                         v1::ImageFormat format);
+                                         v1::ImageFormat format, const std::string& authfile);
 
 // The same from here, with this user's credentials; also for a registry alone ("host:port").
 std::vector<Finding> CheckFromHere(const image::RegistryFlags& flags,

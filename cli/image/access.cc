@@ -3,9 +3,9 @@
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "cli/version.h"
 #include "common/base/status_macros.h"
-#include "common/os/files.h"
 
 namespace manyarch::cli::image {
 
@@ -17,18 +17,22 @@ std::string Environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-// The auth file that podman, buildah and docker would use; empty where there is none.
-std::string FindAuthFile(const RegistryFlags& flags) {
-  if (!flags.authfile.empty()) return flags.authfile;
-  if (std::string file = Environment("REGISTRY_AUTH_FILE"); !file.empty()) return file;
-  if (const std::string dir = Environment("DOCKER_CONFIG"); !dir.empty()) {
-    return dir + "/config.json";
+absl::StatusOr<registry::AuthFile> ReadCredentials(const RegistryFlags& flags) {
+  if (!flags.authfile.empty()) return registry::AuthFile::Read(flags.authfile);
+  return registry::AuthFile::ReadDefault(Environment);
+}
+
+absl::StatusOr<registry::Hosts> ReadHosts(const RegistryFlags& flags) {
+  registry::Hosts hosts;
+  const std::string file =
+      flags.registries.empty() ? Environment("MANYARCH_REGISTRIES") : flags.registries;
+  if (!file.empty()) {
+    MA_ASSIGN_OR_RETURN(hosts, registry::Hosts::Read(file));
   }
-  for (const std::string& candidate : {Environment("XDG_RUNTIME_DIR") + "/containers/auth.json",
-                                       Environment("HOME") + "/.docker/config.json"}) {
-    if (PathExists(candidate)) return candidate;
+  for (const std::string& host : flags.plain_http) {
+    MA_RETURN_IF_ERROR(Annotate(hosts.AllowPlainHttp(host), "--plain-http"));
   }
-  return "";
+  return hosts;
 }
 
 // Asked without credentials. A server that wants TLS answers 400, or not at all.
@@ -51,33 +55,38 @@ absl::StatusOr<std::unique_ptr<RegistryAccess>> RegistryAccess::Open(
   std::unique_ptr<RegistryAccess> access(new RegistryAccess());
   registry::ClientOptions options;
   options.budget = RetryBudget{patience};
-  options.hosts = registry::Hosts::PlainHttp(flags.plain_http);
-  access->auth_path_ = FindAuthFile(flags);
-  if (!access->auth_path_.empty()) {
-    MA_ASSIGN_OR_RETURN(access->auth_, registry::AuthFile::Read(access->auth_path_));
-    options.auth = access->auth_;
-  }
+  MA_ASSIGN_OR_RETURN(options.hosts, ReadHosts(flags));
+  MA_ASSIGN_OR_RETURN(access->auth_, ReadCredentials(flags));
+  options.auth = access->auth_;
   for (const registry::Reference& reference : references) {
     if (!registry::IsLoopback(reference.registry)) continue;
-    if (options.hosts.AllowsPlainHttp(reference.registry)) continue;
+    const registry::HostSettings* const known = options.hosts.Find(reference.registry);
+    if (known != nullptr && (known->plain_http || known->tls != nullptr)) continue;
     if (SpeaksPlainHttp(access->transport_, reference.registry)) {
-      options.hosts.AllowPlainHttp(reference.registry);
+      MA_RETURN_IF_ERROR(options.hosts.AllowPlainHttp(reference.registry));
     }
   }
+  access->limited_ = std::make_unique<registry::LimitedTransport>(
+      options.hosts, &access->transport_, &access->waiter_);
   access->client_ = std::make_unique<registry::RegistryClient>(
-      std::move(options), &access->transport_, &access->waiter_, nullptr);
+      std::move(options), access->limited_.get(), &access->waiter_, nullptr);
   return access;
 }
 
 std::string RegistryAccess::CredentialsOf(const registry::Reference& reference) const {
-  if (auth_path_.empty()) return "nowhere: there is no auth file, so requests are anonymous";
-  if (auth_.Find(reference.registry, reference.repository)) return auth_path_;
-  for (const auto& source : auth_.SourcesFor(reference.registry, reference.repository)) {
-    if (source.helper.empty()) continue;
-    return absl::StrCat("the credential helper '", source.helper, "', which ", auth_path_,
-                        " names");
+  const auto sources = auth_.SourcesFor(reference.registry, reference.repository);
+  if (!sources.empty() && sources.front().credentials) return sources.front().file;
+  if (!sources.empty()) {
+    return absl::StrCat("the credential helper '", sources.front().helper, "', which ",
+                        sources.front().file, " names");
   }
-  return absl::StrCat("nowhere: ", auth_path_, " has none for ", reference.registry,
+  if (auth_.files().empty()) {
+    return "nowhere: there is no auth file, so requests are anonymous";
+  }
+  const std::string files = absl::StrJoin(
+      auth_.files(), ", ",
+      [](std::string* out, const registry::AuthFile::File& file) { out->append(file.path); });
+  return absl::StrCat("nowhere: there are none for ", reference.registry, " in ", files,
                       ", so requests are anonymous");
 }
 

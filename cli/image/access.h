@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "registry/client.h"
 #include "registry/curl_transport.h"
+#include "registry/limited_transport.h"
 #include "registry/reference.h"
 #include "registry/retry.h"
 
@@ -17,10 +18,12 @@ namespace manyarch::cli::image {
 // Flags that all these commands take.
 struct RegistryFlags {
   std::string authfile;
+  std::string registries;  // A registries file; empty: the one of MANYARCH_REGISTRIES, if any.
   std::vector<std::string> plain_http;
 };
 
-// A client with this user's credentials, and what it stands on. Thread-safe.
+// A client with this user's credentials and the limits of each registry, and what it stands on.
+// Thread-safe.
 class RegistryAccess {
  public:
   // `references` are those of the command: their registries on loopback addresses are spoken to
@@ -36,10 +39,10 @@ class RegistryAccess {
  private:
   RegistryAccess();
 
-  std::string auth_path_;  // Empty: there is no auth file.
   registry::AuthFile auth_;
   registry::CurlTransport transport_;
   registry::SystemWaiter waiter_;
+  std::unique_ptr<registry::LimitedTransport> limited_;
   std::unique_ptr<registry::RegistryClient> client_;
 };
 

@@ -2,11 +2,13 @@
 #include "gmock/gmock.h"
 #include "nlohmann/json.hpp"
 #include "tests/cli/image_rig.h"
+#include "tests/support/test_certificates.h"
 
 namespace manyarch::cli {
 namespace {
 
 using nlohmann::json;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -153,6 +155,56 @@ TEST_F(ImageInspect, UsesTheCredentialsThatOthersUse) {
   EXPECT_EQ(
       Manyarch({"image", "inspect", name}, {"DOCKER_CONFIG=" + scratch_.At("docker")}).exit.code,
       0);
+}
+
+// As the controller's registries file has it.
+TEST_F(ImageInspect, ReadsHowARegistryIsSpokenTo) {
+  const auto certificates = testing::TestCertificates::Make();
+  ASSERT_TRUE(certificates.ok()) << certificates.status();
+  testing::DockerRegistryOptions options;
+  options.tls = &*certificates;
+  options.wants_client_certificate = true;
+  const auto secure = testing::DockerRegistry::Start(options);
+  ASSERT_TRUE(secure.ok()) << secure.status();
+  const std::string there = (*secure)->host();
+  const json settings = {{"ca", certificates->ca()},
+                         {"client_cert", certificates->client_cert()},
+                         {"client_key", certificates->client_key()}};
+  scratch_.File("registries.json", json{{"registries", {{there, settings}}}}.dump());
+  const std::string file = scratch_.At("registries.json");
+  Push("demo/app", "amd64", "", "", false, "1");
+  EXPECT_NE(Manyarch({"image", "inspect", there + "/demo/app:1"}).exit.code, 0);
+  const RunResult created = Manyarch({"image", "create", "--registries", file, "-t",
+                                      there + "/demo/app:1", host() + "/demo/app:1"});
+  EXPECT_EQ(created.exit.code, 0) << created.err;
+  const RunResult found =
+      Manyarch({"image", "inspect", there + "/demo/app:1"}, {"MANYARCH_REGISTRIES=" + file});
+  EXPECT_EQ(found.exit.code, 0) << found.err;
+  EXPECT_THAT(found.out, HasSubstr("linux/amd64"));
+  const RunResult doctor = Manyarch({"doctor", there + "/demo/app:2", "--registries", file});
+  EXPECT_THAT(doctor.out, ContainsRegex("\nok +client +" + there + "/demo/app:2 +push"));
+
+  const RunResult both = Manyarch(
+      {"image", "inspect", there + "/demo/app:1", "--registries", file, "--plain-http", there});
+  EXPECT_EQ(both.exit.code, 2);
+  EXPECT_THAT(both.err,
+              HasSubstr("--plain-http: " + there + " is to be spoken to over plain HTTP"));
+  EXPECT_EQ(
+      Manyarch({"image", "inspect", there + "/demo/app:1", "--registries", "/nowhere"}).exit.code,
+      2);
+}
+
+TEST_F(ImageInspect, KeepsTheLimitsOfARegistry) {
+  const auto image = Push("demo/app", "amd64", "", "", false, "a");
+  ASSERT_EQ(
+      Manyarch({"image", "create", "-t", host() + "/demo/app:1", host() + "/demo/app:a"}).exit.code,
+      0);
+  // The list, and then its image: the second request would have to wait for minutes.
+  const json settings = {{"plain_http", true}, {"requests_per_second", 0.01}};
+  scratch_.File("registries.json", json{{"registries", {{host(), settings}}}}.dump());
+  const RunResult slow = Manyarch(
+      {"image", "inspect", host() + "/demo/app:1", "--registries", scratch_.At("registries.json")});
+  EXPECT_THAT(slow.out + slow.err, HasSubstr("\"requests_per_second\" are used up"));
 }
 
 }  // namespace

@@ -59,11 +59,12 @@ TEST(AuthFile, SaysWhereToLookInOrder) {
       Auth("me:pw"), R"(,"x.io":{"identitytoken":"t"},"empty.io":{}}})"));
   ASSERT_TRUE(file.ok()) << file.status();
   const auto gcr = file->SourcesFor("gcr.io", "team/app");
-  ASSERT_EQ(gcr.size(), 3u);
+  ASSERT_EQ(gcr.size(), 1u) << "with a helper the file's own entries do not count";
   EXPECT_EQ(gcr[0].helper, "gcloud");
-  EXPECT_EQ(gcr[1].credentials, (Credentials{"me", "pw"}));
-  EXPECT_EQ(gcr[2].helper, "desktop");
-  EXPECT_EQ(file->Find("x.io", ""), (Credentials{"", "", "t"}));
+  const auto x = file->SourcesFor("x.io", "");
+  ASSERT_EQ(x.size(), 2u);
+  EXPECT_EQ(x[0].credentials, (Credentials{"", "", "t"}));
+  EXPECT_EQ(x[1].helper, "desktop");
   const auto empty = file->SourcesFor("empty.io", "");
   ASSERT_EQ(empty.size(), 1u) << "docker leaves empty entries for what its store has";
   EXPECT_EQ(empty[0].helper, "desktop");
@@ -72,6 +73,8 @@ TEST(AuthFile, SaysWhereToLookInOrder) {
       absl::StrCat(R"({"auths":{"gcr.io":)", Auth("you:pw"), R"(,"y.io":)", Auth("you:pw"), "}}"));
   file->Append(*second);
   EXPECT_EQ(file->Find("gcr.io", ""), (Credentials{"me", "pw"})) << "the first file wins";
+  ASSERT_EQ(file->SourcesFor("gcr.io", "").size(), 2u) << "where its helper has nothing";
+  EXPECT_EQ(file->SourcesFor("gcr.io", "")[1].credentials, (Credentials{"you", "pw"}));
   EXPECT_EQ(file->Find("y.io", ""), (Credentials{"you", "pw"}));
 }
 

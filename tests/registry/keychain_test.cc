@@ -10,6 +10,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/os/files.h"
 #include "tests/registry/scripted_transport.h"
 
@@ -24,13 +25,22 @@ std::string Entry(const std::string& host, const std::string& user) {
   return absl::StrCat("\"", host, R"(":{"auth":")", absl::Base64Escape(user + ":pw"), "\"}");
 }
 
+AuthFile Merged(const std::vector<std::string>& files) {
+  AuthFile all;
+  for (const std::string& file : files) all.Append(*AuthFile::Parse(file));
+  return all;
+}
+
 struct Rig {
-  explicit Rig(const std::string& file)
-      : keychain(*AuthFile::Parse(file), &waiter,
+  explicit Rig(const std::string& file) : Rig(std::vector<std::string>{file}) {}
+  explicit Rig(const std::vector<std::string>& files)
+      : keychain(Merged(files), &waiter,
                  [this](const std::string& name, const std::string& verb,
                         const std::string& input) -> absl::StatusOr<std::string> {
                    asked.push_back(absl::StrCat(name, " ", verb, " ", input));
                    if (!fails.ok()) return fails;
+                   if (name == "none") return absl::NotFoundError("it has nothing");
+                   if (name == "broken") return absl::UnavailableError("it is locked");
                    if (verb == "list") return R"({"https://index.docker.io/v1/":"me","l.io":"me"})";
                    return answer;
                  }) {}
@@ -128,6 +138,98 @@ TEST(Keychain, GivesAnAttemptWhatItMayNeedAndNotWhatIsOfOtherRepositories) {
   }
   EXPECT_THAT(keys, ElementsAre("docker.io hub", "h.io helped", "quay.io all", "quay.io/team team",
                                 "quay.io/team/app app"));
+}
+
+// By containers-auth.json(5), and by docker's manual where that knows more (credsStore). What a
+// worker is given must lead its buildah to the same credentials.
+TEST(Keychain, ThePrecedenceIsThatOfOtherToolsAlsoForWhatWorkersGet) {
+  const std::string host = Entry("quay.io", "host");
+  const std::string team = Entry("quay.io/team", "team");
+  const std::string app = Entry("quay.io/team/app", "app");
+  const auto auths = [](const std::vector<std::string>& entries) {
+    return absl::StrCat("\"auths\":{", absl::StrJoin(entries, ","), "}");
+  };
+  const auto helper = [](const std::string& name) {
+    return absl::StrCat(R"("credHelpers":{"quay.io":")", name, "\"}");
+  };
+  const std::string store = R"("credsStore":"all")";
+  struct Row {
+    const char* what;
+    std::vector<std::string> files;  // The insides of their objects.
+    std::string repository;
+    std::string user;
+  };
+  for (const Row& row : std::vector<Row>{
+           {"the longest path", {auths({host, team, app})}, "team/app", "app"},
+           {"a part of the path", {auths({host, team, app})}, "team/other", "team"},
+           {"whole parts only", {auths({host, team})}, "teams/app", "host"},
+           {"a helper hides entries, however long",
+            {helper("one") + "," + auths({host, app})},
+            "team/app",
+            "helped"},
+           {"also where it has nothing",
+            {helper("none") + "," + auths({host, app})},
+            "team/app",
+            "nobody"},
+           {"then the next file",
+            {helper("none") + "," + auths({host}), auths({team})},
+            "team/app",
+            "team"},
+           {"a helper comes before the store", {helper("one") + "," + store}, "team/app", "helped"},
+           {"which is not asked in its place",
+            {helper("none") + "," + store},
+            "team/app",
+            "nobody"},
+           {"an entry comes before the store", {store + "," + auths({team})}, "team/app", "team"},
+           {"which has the rest", {store + "," + auths({team})}, "other/app", "helped"},
+           {"the first file wins, however short",
+            {auths({host}), auths({app})},
+            "team/app",
+            "host"},
+           {"where it has anything", {auths({team}), auths({host})}, "other/app", "host"},
+           {"a helper of the first file", {helper("one"), auths({app})}, "team/app", "helped"},
+           {"the first file's entry", {auths({host}), helper("one")}, "team/app", "host"},
+           {"nothing is used in the place of one that fails",
+            {helper("broken"), auths({app})},
+            "team/app",
+            "asking the credential helper 'broken' for quay.io: it is locked"}}) {
+    std::vector<std::string> files;
+    for (const std::string& inside : row.files) files.push_back("{" + inside + "}");
+    Rig rig(files);
+    const auto found = rig.keychain.Find("quay.io", row.repository);
+    const std::string user =
+        found.ok() ? (*found ? (*found)->user : "nobody") : std::string(found.status().message());
+    EXPECT_EQ(user, row.user) << row.what;
+    const auto given = AuthFile::Parse(rig.keychain.AuthFileFor("quay.io", row.repository));
+    ASSERT_TRUE(given.ok()) << given.status();
+    const auto theirs = given->Find("quay.io", row.repository);
+    EXPECT_EQ(theirs ? theirs->user : "nobody", found.ok() ? row.user : "nobody") << row.what;
+  }
+}
+
+// A worker that shows it once more may have the account locked; and what a later file has was never
+// meant.
+TEST(Keychain, WorkersDoNotGetWhatTheRegistryHasRefused) {
+  Rig rig(std::vector<std::string>{R"({"credHelpers":{"h.io":"one"}})",
+                                   absl::StrCat(R"({"auths":{)", Entry("h.io", "filed"), "}}")});
+  const auto given = [&] {
+    const auto file = AuthFile::Parse(rig.keychain.AuthFileFor("h.io", "team/app"));
+    const auto found = file->Find("h.io", "team/app");
+    return found ? found->user : "nobody";
+  };
+  EXPECT_EQ(given(), "nobody") << "it was not asked yet";
+  EXPECT_EQ(rig.UserOf("h.io"), "helped");
+  EXPECT_EQ(given(), "helped");
+  rig.keychain.Distrust("h.io");
+  EXPECT_EQ(given(), "nobody");
+  rig.fails = absl::UnavailableError("the vault is sealed");
+  EXPECT_FALSE(rig.keychain.Refresh().ok());
+  EXPECT_EQ(given(), "nobody");
+  rig.fails = absl::OkStatus();
+  EXPECT_TRUE(rig.keychain.Refresh().ok());
+  EXPECT_EQ(given(), "helped");
+  rig.waiter.now += absl::Hours(2);
+  EXPECT_EQ(given(), "nobody") << "and nothing that is long out of date";
 }
 
 // A program on PATH, as docker-credential-helpers has them.
