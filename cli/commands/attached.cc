@@ -67,8 +67,12 @@ std::unique_ptr<Progress> MakeProgress(const AttachFlags& flags) {
   return std::make_unique<PlainProgress>(stderr);
 }
 
-Interrupter::Interrupter(Client& client, Progress& progress, First first)
-    : client_(client), progress_(progress), first_(first) {
+Interrupter::Interrupter(Client& client, Progress& progress, First first,
+                         std::function<void()> before_leaving)
+    : client_(client),
+      progress_(progress),
+      first_(first),
+      before_leaving_(std::move(before_leaving)) {
   interrupts_.emplace([this](int signal, int count) { OnSignal(signal, count); });
 }
 
@@ -81,6 +85,7 @@ Interrupter::~Interrupter() {
 // From the thread that took the signal, whatever others are doing.
 void Interrupter::Leave(int signal) {
   progress_.Abandon();
+  before_leaving_();
   std::fflush(stdout);
   _exit(128 + signal);
 }
@@ -89,6 +94,7 @@ void Interrupter::Detach(const std::string& job_id, int signal) {
   progress_.Finish();
   std::fprintf(stderr, "detached: job %s goes on; `manyarch attach %s` shows it again\n",
                job_id.c_str(), job_id.c_str());
+  before_leaving_();
   std::fflush(stdout);
   _exit(128 + signal);
 }

@@ -48,7 +48,10 @@ class Interrupter {
  public:
   enum class First { kCancels, kDetaches };
 
-  Interrupter(Client& client, Progress& progress, First first);
+  // `before_leaving` is called when the program ends without returning from where it is.
+  Interrupter(
+      Client& client, Progress& progress, First first,
+      std::function<void()> before_leaving = [] {});
   ~Interrupter();
   Interrupter(const Interrupter&) = delete;
   Interrupter& operator=(const Interrupter&) = delete;
@@ -66,6 +69,7 @@ class Interrupter {
   Client& client_;
   Progress& progress_;
   const First first_;
+  const std::function<void()> before_leaving_;
   StopToken stop_;
   std::atomic<bool> submitting_{false};
   std::thread canceller_;

@@ -1,9 +1,13 @@
 // manyarch build CONTEXT
 #include <sys/utsname.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <memory>
 
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "cli/client.h"
 #include "cli/commands/attached.h"
 #include "cli/commands/build_flags.h"
@@ -11,6 +15,7 @@
 #include "cli/commands/secrets.h"
 #include "cli/context/load.h"
 #include "cli/exit_code.h"
+#include "cli/interrupts.h"
 #include "cli/submit.h"
 #include "common/os/signals.h"
 
@@ -21,6 +26,32 @@ namespace {
 std::string Machine() {
   utsname name{};
   return uname(&name) == 0 ? name.machine : "unknown";
+}
+
+// What can take long before the farm is asked for anything. A signal ends it, with nothing left
+// behind; `*signal` is that signal, or 0.
+absl::StatusOr<LoadedContext> LoadUnlessInterrupted(ContextRequest request, v1::JobSpec& spec,
+                                                    int* signal) {
+  constexpr absl::Duration kPatience = absl::Milliseconds(500);
+  StopToken stop;
+  request.stop = &stop;
+  absl::Notification over;
+  std::atomic<int> taken = 0;
+  absl::StatusOr<LoadedContext> loaded = absl::CancelledError("interrupted");
+  {
+    const Interrupts interrupts([&](int number, int) {
+      taken = number;
+      stop.Stop("interrupted");
+      // Whatever it waits for, or reads, is no longer wanted.
+      if (over.WaitForNotificationWithTimeout(kPatience)) return;
+      request.temporary->RemoveAll();
+      _exit(128 + number);
+    });
+    loaded = LoadContext(request, spec);
+    over.Notify();
+  }
+  *signal = taken;
+  return loaded;
 }
 
 int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
@@ -37,7 +68,12 @@ int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
   request.digest_cache = DigestCacheDirectory([](const char* name) -> const char* {
     return getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here changes the environment.
   });
-  const absl::StatusOr<LoadedContext> context = LoadContext(request, *spec);
+  TemporaryDirs temporary;
+  request.temporary = &temporary;
+  BlockSignals();
+  int signal = 0;
+  const absl::StatusOr<LoadedContext> context = LoadUnlessInterrupted(request, *spec, &signal);
+  if (signal != 0) return 128 + signal;
   if (!context.ok()) return Fail(context.status());
 
   v1::SubmitRequest submit;
@@ -45,14 +81,15 @@ int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
   const absl::Status added = AddSecrets({flags.secrets, flags.ssh, flags.authfile}, getenv, submit);
   if (!added.ok()) return Fail(added);
 
-  BlockSignals();
   Client client(invocation.controller);
   const std::unique_ptr<Progress> progress = MakeProgress(flags.attach);
   Interrupter interrupter(client, *progress,
                           flags.attach.detach_on_interrupt ? Interrupter::First::kDetaches
-                                                           : Interrupter::First::kCancels);
+                                                           : Interrupter::First::kCancels,
+                          [&] { temporary.RemoveAll(); });
   const absl::StatusOr<v1::Job> submitted = SubmitJob(
       client, *progress, std::move(submit), context->trees, [&] { interrupter.Submitting(); });
+  temporary.RemoveAll();
   return StayOrDetach(client, *progress, interrupter, flags.attach, flags.detach, submitted);
 }
 

@@ -90,7 +90,8 @@ std::vector<std::string> GitEnvironment() {
 // Runs git on one fresh repository.
 class Git {
  public:
-  Git(const GitUrl& url, const std::string& repository) : url_(url), repository_(repository) {}
+  Git(const GitUrl& url, const std::string& repository, const StopToken* stop)
+      : url_(url), repository_(repository), stop_(stop) {}
 
   absl::StatusOr<std::string> Run(absl::Duration timeout, std::vector<std::string> args) const {
     Command command;
@@ -106,8 +107,11 @@ class Git {
     command.cwd = repository_;
     RunOptions options;
     options.timeout = timeout;
+    options.stop = stop_;
+    options.grace = absl::Milliseconds(200);  // Nothing of it is kept.
     MA_ASSIGN_OR_RETURN(RunResult result, RunCommand(command, options));
     if (result.ok()) return std::move(result.out);
+    if (result.stopped) return absl::CancelledError("it was stopped");
     std::string said(absl::StripAsciiWhitespace(result.err));
     if (result.timed_out) said = absl::StrCat("gave up after ", absl::FormatDuration(timeout));
     return absl::InvalidArgumentError(
@@ -117,6 +121,7 @@ class Git {
  private:
   const GitUrl& url_;
   const std::string& repository_;
+  const StopToken* const stop_;
 };
 
 struct Tip {
@@ -212,8 +217,9 @@ absl::StatusOr<std::string> SubDirectory(const std::string& top, const std::stri
   return std::string(real.get());
 }
 
-absl::StatusOr<GitCheckout> Checkout(const GitUrl& url, const std::string& into) {
-  const Git git(url, into);
+absl::StatusOr<GitCheckout> Checkout(const GitUrl& url, const std::string& into,
+                                     const StopToken* stop) {
+  const Git git(url, into, stop);
   MA_RETURN_IF_ERROR(git.Run(kLookUpTime, {"init", "--quiet", "--template="}).status());
   MA_ASSIGN_OR_RETURN(const Tip tip, Resolve(git, url));
   MA_RETURN_IF_ERROR(Fetch(git, url, tip));
@@ -283,8 +289,9 @@ absl::StatusOr<std::optional<GitUrl>> ParseGitUrl(absl::string_view text) {
   return std::optional<GitUrl>(std::move(parsed));
 }
 
-absl::StatusOr<GitCheckout> FetchGit(const GitUrl& url, const std::string& into) {
-  absl::StatusOr<GitCheckout> checkout = Checkout(url, into);
+absl::StatusOr<GitCheckout> FetchGit(const GitUrl& url, const std::string& into,
+                                     const StopToken* stop) {
+  absl::StatusOr<GitCheckout> checkout = Checkout(url, into, stop);
   MA_RETURN_IF_ERROR(
       Annotate(checkout.status(), absl::StrCat("fetching the context from ", url.Shown())));
   return checkout;

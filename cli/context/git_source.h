@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/os/stop_token.h"
 
 namespace manyarch::cli {
 
@@ -34,6 +35,8 @@ struct GitCheckout {
 // directory), as shallow as the remote allows; .git is not part of what is left there. The user's
 // own git configuration (credential helpers, proxies, url.insteadOf) applies; hooks and terminal
 // prompts do not. A commit with submodules is refused: they are not fetched.
-absl::StatusOr<GitCheckout> FetchGit(const GitUrl& url, const std::string& into);
+// `stop`, where it is not null, ends git and makes this CANCELLED.
+absl::StatusOr<GitCheckout> FetchGit(const GitUrl& url, const std::string& into,
+                                     const StopToken* stop = nullptr);
 
 }  // namespace manyarch::cli

@@ -127,12 +127,6 @@ class Loader {
   }
 
  private:
-  absl::StatusOr<std::string> NewTemporary() {
-    MA_ASSIGN_OR_RETURN(TempDir dir, TempDir::Make("manyarch-context-"));
-    loaded_.temporary.push_back(std::make_unique<TempDir>(std::move(dir)));
-    return loaded_.temporary.back()->path();
-  }
-
   // The clone's context, or nothing where the text is no git URL.
   absl::StatusOr<std::optional<GitCheckout>> FromGit(const std::string& text, std::string& source) {
     struct stat info {};
@@ -140,8 +134,8 @@ class Loader {
     if (stat(text.c_str(), &info) == 0) return std::optional<GitCheckout>();
     MA_ASSIGN_OR_RETURN(const std::optional<GitUrl> url, ParseGitUrl(text));
     if (!url) return std::optional<GitCheckout>();
-    MA_ASSIGN_OR_RETURN(const std::string into, NewTemporary());
-    MA_ASSIGN_OR_RETURN(GitCheckout checkout, FetchGit(*url, into));
+    MA_ASSIGN_OR_RETURN(const std::string into, request_.temporary->Make());
+    MA_ASSIGN_OR_RETURN(GitCheckout checkout, FetchGit(*url, into, request_.stop));
     source = absl::StrCat("git ", url->Shown(), " ", checkout.commit,
                           url->directory.empty() ? "" : ":", url->directory);
     source = EscapedText(source);
@@ -193,7 +187,7 @@ class Loader {
     std::string file;
     std::string text;
     if (LooksLikeArchive(head)) {
-      MA_ASSIGN_OR_RETURN(const std::string spool, NewTemporary());
+      MA_ASSIGN_OR_RETURN(const std::string spool, request_.temporary->Make());
       MA_ASSIGN_OR_RETURN(root, ReadArchive(request_.standard_input, head, spool + "/files"));
       MA_ASSIGN_OR_RETURN(file, FileInArchive(root));
       MA_RETURN_IF_ERROR(LeaveOut(root, file, text));

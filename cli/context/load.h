@@ -2,13 +2,13 @@
 // archives.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "cli/context/temporary_dirs.h"
 #include "cli/context/tree.h"
-#include "common/os/files.h"
+#include "common/os/stop_token.h"
 #include "manyarch/v1/types.pb.h"
 
 namespace manyarch::cli {
@@ -20,13 +20,14 @@ struct ContextRequest {
   std::vector<std::string> named;  // NAME=SOURCE each.
   std::string digest_cache;        // Directory; empty: every file is read.
   int threads = 2;
-  int standard_input = 0;  // A file descriptor.
+  int standard_input = 0;              // A file descriptor.
+  TemporaryDirs* temporary = nullptr;  // Gets the files of archives and clones; not null.
+  const StopToken* stop = nullptr;     // Ends what a clone waits for; null: nothing does.
 };
 
-// Trees ready to be sent, for as long as this lives: files of archives and clones are temporary.
+// Trees ready to be sent, for as long as the request's temporary directories are there.
 struct LoadedContext {
   std::vector<ContextTree> trees;  // The context first.
-  std::vector<std::unique_ptr<TempDir>> temporary;
 };
 
 // Reads everything and enters what was found into `spec`: context_root, source, and the options'

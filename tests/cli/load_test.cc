@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,8 @@ class LoadContextTest : public testing::Test {
     request.file = file;
     request.named = named;
     request.standard_input = fd.get();
+    temporary_.emplace();
+    request.temporary = &*temporary_;
     spec_.Clear();
     return LoadContext(request, spec_);
   }
@@ -55,6 +58,7 @@ class LoadContextTest : public testing::Test {
 
   Scratch scratch_;
   v1::JobSpec spec_;
+  std::optional<TemporaryDirs> temporary_;
 };
 
 TEST_F(LoadContextTest, ADirectoryWithItsContainerfileInside) {
