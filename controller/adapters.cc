@@ -1,5 +1,6 @@
 #include "controller/adapters.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <set>
 
@@ -9,6 +10,7 @@
 #include "common/base/status_macros.h"
 #include "common/os/host.h"
 #include "controller/clock.h"
+#include "controller/rpc/submission.h"
 #include "spdlog/spdlog.h"
 
 namespace manyarch::controller {
@@ -187,15 +189,30 @@ absl::Status RegistryAccess::Preflight(const v1::JobSpec& spec, const std::strin
   options.format = FormatOf(spec.format());
   options.immutable = spec.immutable();
   options.written_before = written_before;
-  MA_ASSIGN_OR_RETURN(
-      const std::vector<registry::DestinationCheck> checks,
-      publisher_->CheckDestinations({spec.tags().begin(), spec.tags().end()}, std::move(options),
-                                    authfile, absl::Now() + kPreflightTime));
+  std::vector<std::string> references(spec.tags().begin(), spec.tags().end());
+  if (spec.immutable()) {
+    for (const registry::Reference& tag : rpc::ArchTagsOf(spec)) {
+      references.push_back(tag.ToString());
+    }
+  }
+  MA_ASSIGN_OR_RETURN(const std::vector<registry::DestinationCheck> checks,
+                      publisher_->CheckDestinations(references, std::move(options), authfile,
+                                                    absl::Now() + kPreflightTime));
   absl::Status failure = registry::FirstFailure(checks);
   if (authfile.empty() && (absl::IsUnauthenticated(failure) || absl::IsPermissionDenied(failure))) {
     failure = absl::Status(
         failure.code(), absl::StrCat(failure.message(),
                                      "; or give the job credentials of its own with --authfile"));
+  }
+  const auto failed = std::find_if(checks.begin(), checks.end(), [](const auto& check) {
+    return check.result == registry::DestinationCheck::Result::kFailed;
+  });
+  if (failed != checks.end() && failed->what == "tag" &&
+      std::find(spec.tags().begin(), spec.tags().end(), failed->reference) == spec.tags().end()) {
+    failure = absl::Status(
+        failure.code(),
+        absl::StrCat(failure.message(),
+                     " (a per-architecture tag: --arch-tags gives others, and off writes none)"));
   }
   // On the wire UNIMPLEMENTED means that the controller does not know the call.
   if (absl::IsUnimplemented(failure)) return absl::FailedPreconditionError(failure.message());

@@ -1,6 +1,7 @@
 #include "registry/preflight.h"
 
 #include <algorithm>
+#include <atomic>
 #include <iterator>
 #include <map>
 #include <optional>
@@ -15,6 +16,8 @@ namespace manyarch::registry {
 namespace {
 
 using Result = DestinationCheck::Result;
+
+constexpr size_t kTagThreads = 7;  // Beside the repository's own.
 
 // Of an image whose digest nothing has; the same for ever.
 WrittenManifest ImpossibleList(Format format) {
@@ -120,7 +123,8 @@ void CheckTag(RegistryClient* client, const Reference& target, const PreflightOp
               const CallOptions& call, Checklist& list) {
   constexpr absl::string_view kWhat = "tag";
   if (options.written_before.contains(target.ToString())) {
-    list.Ok(kWhat, absl::StrCat(target.ToString(), " was written by this job's last try"));
+    list.Ok(kWhat,
+            absl::StrCat(target.ToString(), " may have been written by this job's last try"));
     return;
   }
   const absl::StatusOr<std::optional<Digest>> present = client->HeadManifest(target, call);
@@ -195,10 +199,24 @@ std::vector<DestinationCheck> CheckDestinations(RegistryClient* client,
     by_repository[target.ok() ? target->Repository() : references[i]].push_back(i);
   }
   std::vector<std::vector<DestinationCheck>> found(references.size());
+  // A few at a time: the tags of a repository may be many.
   const auto check = [&](const std::vector<size_t>& indices) {
-    for (const size_t i : indices) {
-      found[i] = Check(client, references[i], i == indices.front(), options, call);
+    found[indices.front()] = Check(client, references[indices.front()], true, options, call);
+    PreflightOptions rest = options;
+    // One reason is enough.
+    if (!FirstFailure(found[indices.front()]).ok()) rest.immutable = false;
+    std::atomic<size_t> next{1};
+    const auto work = [&] {
+      for (size_t n = next++; n < indices.size(); n = next++) {
+        found[indices[n]] = Check(client, references[indices[n]], false, rest, call);
+      }
+    };
+    std::vector<std::thread> others;
+    while (others.size() < kTagThreads && others.size() + 2 < indices.size()) {
+      others.emplace_back(work);
     }
+    work();
+    for (std::thread& other : others) other.join();
   };
   std::vector<std::thread> threads;
   for (const auto& [repository, indices] : by_repository) {

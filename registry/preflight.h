@@ -57,8 +57,8 @@ std::vector<DestinationCheck> CheckDestination(RegistryClient* client, const std
                                                const PreflightOptions& options = {},
                                                const CallOptions& call = {});
 
-// Checks several at the same time, those of one repository one after the other; what belongs to the
-// repository is checked once, for its first reference. In the order of the references.
+// Checks several at the same time, what belongs to a repository once, for its first
+// reference, before the others of it. In the order of the references.
 std::vector<DestinationCheck> CheckDestinations(RegistryClient* client,
                                                 absl::Span<const std::string> references,
                                                 const PreflightOptions& options = {},

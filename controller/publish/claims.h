@@ -26,19 +26,32 @@ class Claims {
     }
     return last_;
   }
-  // Whether nobody has claimed the tag since.
+  // Whether nobody has claimed the tag since; nothing of what was forgotten does.
   bool Holds(const core::TagRef& tag, int64_t claim) const ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
+    if (claim <= forgotten_) return false;
     const auto claimed = tags_.find(tag.ToString());
     return claimed == tags_.end() || claimed->second.latest <= claim;
   }
-  // To be called once for each claim: the tags are written, or never will be.
-  void Release(const std::vector<core::TagRef>& tags) ABSL_LOCKS_EXCLUDED(mutex_) {
+  // To be called once for each claim: its tags are written, or never will be.
+  void Release(const std::vector<core::TagRef>& tags, int64_t claim) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
+    if (claim <= forgotten_) return;
     for (const core::TagRef& tag : tags) {
       const auto claimed = tags_.find(tag.ToString());
       if (claimed != tags_.end() && --claimed->second.open == 0) tags_.erase(claimed);
     }
+  }
+  // Whoever has a claim will not release it, or too late: all are claimed anew.
+  void Forget() ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    tags_.clear();
+    forgotten_ = last_;
+  }
+  // Tags with claims that are not released.
+  size_t size() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return tags_.size();
   }
 
  private:
@@ -48,6 +61,7 @@ class Claims {
   };
   mutable absl::Mutex mutex_;
   int64_t last_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t forgotten_ ABSL_GUARDED_BY(mutex_) = 0;  // Up to which.
   absl::flat_hash_map<std::string, Tag> tags_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -51,6 +51,7 @@ void Publisher::Stop() {
 void Publisher::StartOver() {
   absl::MutexLock lock(&mutex_);
   ++era_;
+  claims_.Forget();
 }
 
 int64_t Publisher::Era() {
@@ -147,9 +148,9 @@ void Publisher::CarryOut(core::WriteAnchor effect) {
   const int64_t claim = claims_.Claim(anchor->refs);
   std::map<std::string, std::vector<core::TagRef>> by_repository;
   for (const core::TagRef& ref : anchor->refs) by_repository[ref.repository].push_back(ref);
-  const auto all =
-      std::make_shared<Gathering>(by_repository.size(), [this, era, anchor](absl::Status error) {
-        claims_.Release(anchor->refs);
+  const auto all = std::make_shared<Gathering>(
+      by_repository.size(), [this, era, anchor, claim](absl::Status error) {
+        claims_.Release(anchor->refs, claim);
         Post(era, core::AnchorFinished{anchor->job_id, anchor->platform, std::move(error)});
       });
   for (const auto& [repository, refs] : by_repository) {
@@ -196,9 +197,9 @@ void Publisher::CarryOut(core::Publish effect) {
   const auto publish = std::make_shared<const core::Publish>(std::move(effect));
   const int64_t claim = claims_.Claim(publish->tags);
   const std::vector<std::string> repositories = RepositoriesOf(publish->tags);
-  const auto finish = [this, era, publish](ListOutcome outcome) {
+  const auto finish = [this, era, publish, claim](ListOutcome outcome) {
     if (absl::IsCancelled(outcome.error)) return;
-    claims_.Release(publish->tags);
+    claims_.Release(publish->tags, claim);
     access_.Forget(publish->job_id);
     Post(era,
          core::PublishFinished{publish->job_id, std::move(outcome.tags), std::move(outcome.error)});

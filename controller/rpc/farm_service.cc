@@ -149,12 +149,8 @@ absl::StatusOr<v1::SubmitResponse> FarmService::TryRetry(const v1::RetryJobReque
                                                          absl::Time deadline) {
   MA_ASSIGN_OR_RETURN(const v1::Job job, jobs_->Get(request.job_id()));
   MA_ASSIGN_OR_RETURN(Retry retry, RetryOf(job, request));
-  std::set<std::string> written;
-  for (const v1::TagResult& tag : job.tags()) {
-    if (tag.written()) written.insert(tag.reference());
-  }
   auto response =
-      TrySubmit(retry.request, {job.id(), std::move(retry.reuse), std::move(written)}, deadline);
+      TrySubmit(retry.request, {job.id(), std::move(retry.reuse), TagsLeftBy(job)}, deadline);
   // Here nobody can send what is missing.
   if (absl::IsFailedPrecondition(response.status()) && !content_->CheckContexts(job.spec()).ok()) {
     return absl::FailedPreconditionError(absl::StrCat(

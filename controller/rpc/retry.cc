@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/digest.h"
 #include "common/base/status_macros.h"
+#include "controller/rpc/submission.h"
 #include "controller/wire/convert.h"
 
 namespace manyarch::controller::rpc {
@@ -59,6 +60,15 @@ absl::StatusOr<Retry> RetryOf(const v1::Job& job, const v1::RetryJobRequest& req
     if (build.state() == v1::BUILD_STATE_SUCCEEDED) retry.reuse.push_back(ReusableFrom(job, build));
   }
   return retry;
+}
+
+std::set<std::string> TagsLeftBy(const v1::Job& job) {
+  std::set<std::string> tags;
+  for (const v1::TagResult& tag : job.tags()) {
+    if (tag.written()) tags.insert(tag.reference());
+  }
+  for (const registry::Reference& tag : ArchTagsOf(job.spec())) tags.insert(tag.ToString());
+  return tags;
 }
 
 }  // namespace manyarch::controller::rpc

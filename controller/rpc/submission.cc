@@ -88,22 +88,17 @@ absl::Status CheckArchTags(v1::JobSpec& spec) {
                      "same tag. Use something like {tag}-{arch}, or off"));
   }
   std::set<std::string> taken(spec.tags().begin(), spec.tags().end());
-  for (const std::string& tag : spec.tags()) {
-    MA_ASSIGN_OR_RETURN(const registry::Reference ref, registry::ParseTagReference(tag));
-    for (const v1::PlatformRequest& request : spec.platforms()) {
-      const std::string arch_tag =
-          core::ArchTag(pattern, ref.tag, wire::FromProto(request.platform()));
-      if (!registry::IsTag(arch_tag)) {
-        return Invalid(absl::StrCat("the per-architecture tag '", arch_tag,
-                                    "' (from the template '", pattern,
-                                    "') is not a valid tag; use a shorter tag or template, or "
-                                    "--arch-tags off"));
-      }
-      if (!taken.insert(ref.WithTag(arch_tag).ToString()).second) {
-        return Invalid(
-            absl::StrCat("the per-architecture tag ", ref.WithTag(arch_tag).ToString(),
-                         " would be written twice; use another template or --arch-tags off"));
-      }
+  for (const registry::Reference& arch_tag : ArchTagsOf(spec)) {
+    if (!registry::IsTag(arch_tag.tag)) {
+      return Invalid(absl::StrCat("the per-architecture tag '", arch_tag.tag,
+                                  "' (from the template '", pattern,
+                                  "') is not a valid tag; use a shorter tag or template, or "
+                                  "--arch-tags off"));
+    }
+    if (!taken.insert(arch_tag.ToString()).second) {
+      return Invalid(
+          absl::StrCat("the per-architecture tag ", arch_tag.ToString(),
+                       " would be written twice; use another template or --arch-tags off"));
     }
   }
   return absl::OkStatus();
@@ -190,6 +185,20 @@ absl::Status CheckOptions(v1::JobSpec& spec) {
 }
 
 }  // namespace
+
+std::vector<registry::Reference> ArchTagsOf(const v1::JobSpec& spec) {
+  std::vector<registry::Reference> out;
+  if (spec.arch_tag_template() == "off") return out;
+  for (const std::string& tag : spec.tags()) {
+    const auto ref = registry::ParseTagReference(tag);
+    if (!ref.ok()) continue;
+    for (const v1::PlatformRequest& request : spec.platforms()) {
+      out.push_back(ref->WithTag(
+          core::ArchTag(spec.arch_tag_template(), ref->tag, wire::FromProto(request.platform()))));
+    }
+  }
+  return out;
+}
 
 JobSecrets SecretsOf(const v1::SubmitRequest& request) {
   return {{request.secrets().begin(), request.secrets().end()},

@@ -275,6 +275,41 @@ TEST_F(PublisherTest, AJobsOwnCredentialsCountForItAlone) {
   EXPECT_THAT(std::string(helper.status().message()), HasSubstr("names a credential helper"));
 }
 
+TEST_F(PublisherTest, WhatIsAskedForAnewIsAnsweredOnce) {
+  const core::Image pushed = Push(MakeTestImage(kAmd64));
+  publisher_.CarryOut(core::CheckImage{"a-amd64-1", kLinuxAmd64, pushed, kDocker});
+  const core::Image image = AwaitOne<core::ImageChecked>().image;
+  absl::Notification begun;
+  absl::Notification go_on;
+  std::atomic<bool> first{true};
+  transport_.SetFault([&](const registry::Request& request, const ObservedTransport::Next& next) {
+    if (request.method == "PUT" && first.exchange(false)) {
+      begun.Notify();
+      go_on.WaitForNotification();
+    }
+    return next();
+  });
+  const core::Publish publish{
+      "a", BuildList({{kLinuxAmd64, image}}), Repository(), {{Repository(), "1"}}, false};
+  publisher_.CarryOut(publish);
+  begun.WaitForNotification();
+  publisher_.StartOver();
+  publisher_.CarryOut(publish);
+  go_on.Notify();
+  const auto published = AwaitOne<core::PublishFinished>();
+  EXPECT_TRUE(published.error.ok()) << published.error;
+  ASSERT_EQ(published.tags.size(), 1u);
+  EXPECT_TRUE(published.tags[0].written);
+  EXPECT_EQ(DigestOf("1"), publish.intent.digest);
+  publisher_.Stop();
+  absl::MutexLock lock(&mutex_);
+  EXPECT_EQ(std::count_if(events_.begin(), events_.end(),
+                          [](const core::Event& event) {
+                            return std::holds_alternative<core::PublishFinished>(event);
+                          }),
+            1);
+}
+
 TEST_F(PublisherTest, StopsAtOnceAndAnswersNothingThatIsUndecided) {
   absl::Notification tried;
   std::atomic<bool> first{true};

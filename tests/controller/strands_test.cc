@@ -139,10 +139,33 @@ TEST(Claims, TheLastOneHoldsATagForAsLongAsEarlierOnesMayCome) {
   EXPECT_FALSE(claims.Holds(tag, early));
   EXPECT_TRUE(claims.Holds(other, early));
   EXPECT_TRUE(claims.Holds(tag, late));
-  claims.Release({tag});  // The late one is done: the early one still must not overwrite it.
+  claims.Release({tag}, late);  // The late one is done: the early one still must not overwrite it.
   EXPECT_FALSE(claims.Holds(tag, early));
-  claims.Release({tag, other});
+  claims.Release({tag, other}, early);
   EXPECT_TRUE(claims.Holds(tag, claims.Claim({tag})));
+}
+
+TEST(Claims, AreForgottenAllAtOnceAndNotReleasedTwice) {
+  Claims claims;
+  const std::vector<core::TagRef> tags = {{"reg/app", "1"}, {"reg/app", "2"}};
+  const int64_t early = claims.Claim(tags);
+  const int64_t late = claims.Claim({tags[0]});
+  EXPECT_FALSE(claims.Holds(tags[0], early));
+  EXPECT_TRUE(claims.Holds(tags[1], early));
+  EXPECT_TRUE(claims.Holds(tags[0], late));
+  claims.Forget();
+  EXPECT_EQ(claims.size(), 0u);
+  for (const core::TagRef& tag : tags) {
+    EXPECT_FALSE(claims.Holds(tag, early)) << "what runs is to write nothing more";
+    EXPECT_FALSE(claims.Holds(tag, late));
+  }
+  const int64_t anew = claims.Claim(tags);
+  claims.Release(tags, early);
+  claims.Release({tags[0]}, late);
+  EXPECT_EQ(claims.size(), 2u);
+  EXPECT_TRUE(claims.Holds(tags[0], anew));
+  claims.Release(tags, anew);
+  EXPECT_EQ(claims.size(), 0u);
 }
 
 }  // namespace

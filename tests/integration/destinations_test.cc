@@ -7,6 +7,7 @@
 namespace manyarch::controller {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::StreamWorker;
 
@@ -89,6 +90,7 @@ TEST_F(DestinationsTest, AnImmutableTagIsWrittenOnceAndRefusedBeforeBuildingAfte
   worker.SayHello(StreamWorker::HelloOf("w", {"linux/amd64"}, 1));
   v1::SubmitRequest request = RequestFor("team/app", "1.0", "immutable-one");
   request.mutable_spec()->set_immutable(true);
+  request.mutable_spec()->clear_arch_tag_template();  // Those that the first try writes, too.
   Rehash(request);
   const v1::Job first = Run(request);
   ASSERT_EQ(first.state(), v1::JOB_STATE_SUCCEEDED) << first.failure().message();
@@ -107,6 +109,31 @@ TEST_F(DestinationsTest, AnImmutableTagIsWrittenOnceAndRefusedBeforeBuildingAfte
   const grpc::Status retried = farm_->RetryJob(&context, retry, &response);
   ASSERT_TRUE(retried.ok()) << retried.error_message();
   EXPECT_EQ(AwaitEnd(response.job().id()).state(), v1::JOB_STATE_SUCCEEDED);
+}
+
+TEST_F(DestinationsTest, AnImmutableJobIsRefusedWhereAPerArchitectureTagExists) {
+  PushImage("team/app");
+  testing::RawRegistry raw(&transport_, registry_->host());
+  ASSERT_EQ(raw.Send("PUT", "/v2/team/app/manifests/1.0-amd64", image_.manifest, image_.media_type)
+                ->status,
+            201);
+  StreamWorker worker(address_, Builder());
+  worker.SayHello(StreamWorker::HelloOf("w", {"linux/amd64"}, 1));
+  v1::SubmitRequest request = RequestFor("team/app", "1.0", "arch-tag-one");
+  request.mutable_spec()->set_immutable(true);
+  request.mutable_spec()->clear_arch_tag_template();
+  Rehash(request);
+  v1::SubmitResponse response;
+  const grpc::Status refused = Submit(request, &response);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(refused.error_message(),
+              AllOf(HasSubstr(Tag("team/app:1.0-amd64") + " exists and points to " +
+                              image_.digest().ToString()),
+                    HasSubstr("--arch-tags")));
+  request.mutable_spec()->set_arch_tag_template("off");
+  request.set_idempotency_key("arch-tag-two");
+  Rehash(request);
+  EXPECT_EQ(Run(request).state(), v1::JOB_STATE_SUCCEEDED);
 }
 
 TEST_F(DestinationsTest, EveryDestinationIsCheckedBeforeAnythingIsBuilt) {
