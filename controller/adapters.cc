@@ -11,6 +11,7 @@
 #include "common/os/host.h"
 #include "controller/clock.h"
 #include "controller/rpc/submission.h"
+#include "registry/auth_file.h"
 #include "spdlog/spdlog.h"
 
 namespace manyarch::controller {
@@ -257,7 +258,12 @@ absl::StatusOr<std::vector<core::SealedSecret>> SecretAccess::Seal(const std::st
   for (const v1::Secret& key : secrets.ssh_keys) {
     MA_RETURN_IF_ERROR(add(kSshName + key.id(), key.value()));
   }
-  if (!secrets.authfile.empty()) MA_RETURN_IF_ERROR(add(kAuthfileName, secrets.authfile));
+  if (!secrets.authfile.empty()) {
+    // The credentials and nothing else: a worker's buildah might understand more of the text than
+    // we do (it takes "CREDHELPERS" for what names programs).
+    MA_ASSIGN_OR_RETURN(const auto file, registry::AuthFile::Parse(secrets.authfile));
+    MA_RETURN_IF_ERROR(add(kAuthfileName, registry::WriteAuthFile(file.Entries())));
+  }
   return sealed;
 }
 

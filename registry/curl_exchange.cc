@@ -83,8 +83,10 @@ size_t CurlExchange::OnBody(char* data, size_t size, size_t count, void* self) {
   const bool fine = status / 100 == 2;
   const size_t most = fine ? exchange->request_.max_response_bytes : kMaxErrorBody;
   exchange->body_bytes_ += piece.size();
-  if (exchange->body_bytes_ > (fine ? most : kMostErrorBytes)) {
-    exchange->too_large_ = true;
+  const size_t limit = fine ? most : kMostErrorBytes;
+  if (exchange->body_bytes_ > limit) {
+    exchange->too_large_ = absl::StrCat("the answer of ", exchange->url_.authority,
+                                        " is larger than the ", limit, " bytes allowed");
     return 0;
   }
   const absl::string_view kept = piece.substr(0, most - response.body.size());
@@ -97,7 +99,8 @@ size_t CurlExchange::OnHeader(char* data, size_t size, size_t count, void* self)
   const absl::string_view line(data, size * count);
   exchange->header_bytes_ += line.size();
   if (exchange->header_bytes_ > kMaxHeaderBytes) {
-    exchange->too_large_ = true;
+    exchange->too_large_ = absl::StrCat("the headers of the answer of ", exchange->url_.authority,
+                                        " are larger than the ", kMaxHeaderBytes, " bytes allowed");
     return 0;
   }
   if (absl::StartsWith(line, "HTTP/")) {
@@ -326,10 +329,8 @@ absl::Status CurlExchange::Explain(CURLcode code) const {
       }
       return absl::CancelledError("stopped while waiting for the registry");
     case CURLE_WRITE_ERROR:
-      if (!too_large_) break;
-      return absl::FailedPreconditionError(
-          absl::StrCat("the answer of ", url_.authority, " is larger than the ",
-                       request_.max_response_bytes, " bytes allowed"));
+      if (too_large_.empty()) break;
+      return absl::FailedPreconditionError(too_large_);
     case CURLE_OPERATION_TIMEDOUT:
       return absl::UnavailableError(
           absl::StrCat("no answer from ", url_.authority, " in time (", words, ")"));

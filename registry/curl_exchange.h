@@ -53,7 +53,7 @@ class CurlExchange {
   char detail_[CURL_ERROR_SIZE] = "";
   size_t header_bytes_ = 0;
   size_t body_bytes_ = 0;
-  bool too_large_ = false;
+  std::string too_large_;  // What is, and how large it may be; empty: nothing.
   bool stalled_ = false;
   absl::Status callback_error_;  // What the source or the sink said.
   std::string refused_address_;

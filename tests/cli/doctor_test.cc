@@ -109,6 +109,30 @@ TEST_F(Doctor, SaysWhichFileTheCredentialsAreFromAndNeverWhatTheyAre) {
   EXPECT_THAT(known.out, Not(HasSubstr("bWU6cGFzcy0xMjM0")));
 }
 
+TEST_F(Doctor, AsksTheControllerAsAJobWithTheSameFileWould) {
+  std::string asked_with;
+  farm_.check_destinations = [&](const v1::CheckDestinationsRequest& request,
+                                 v1::CheckDestinationsResponse* response) {
+    asked_with = request.authfile();
+    v1::DestinationCheck* check = response->add_checks();
+    check->set_what("push");
+    check->set_result(v1::DestinationCheck::RESULT_OK);
+    return grpc::Status::OK;
+  };
+  const std::string tag = host() + "/demo/app:1";
+  EXPECT_EQ(Run({tag}).exit.code, 0);
+  EXPECT_EQ(asked_with, "") << "what this user is logged in with stays here";
+  scratch_.File("auth.json", R"({"auths":{"r.io":{"auth":"bWU6cHc="}}})");
+  EXPECT_EQ(Run({tag, "--authfile", scratch_.At("auth.json")}).exit.code, 0);
+  EXPECT_EQ(asked_with, R"({"auths":{"r.io":{"auth":"bWU6cHc="}}})");
+  // Good enough for `manyarch image`, and for nothing else.
+  scratch_.File("helper.json", R"({"credHelpers":{"r.io":"vault"}})");
+  const RunResult helper = Run({tag, "--authfile", scratch_.At("helper.json")});
+  EXPECT_EQ(helper.exit.code, 0) << helper.out;
+  EXPECT_EQ(asked_with, "");
+  EXPECT_THAT(helper.out, ContainsRegex("\nwarning +client +.*names credential helpers .vault"));
+}
+
 TEST_F(Doctor, TheControllersWordCountsForBuilds) {
   auto locked = testing::DockerRegistry::Start({.user = "me", .password = "x"});
   ASSERT_TRUE(locked.ok());

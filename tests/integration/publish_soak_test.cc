@@ -98,6 +98,10 @@ TEST_F(PublishSoakTest, AHundredJobsPublishTheRightListOverEveryFault) {
     std::cout << testing::NameOf(fault) << ": " << count << "\n";
     if (fault != Fault::kNone) faults += count;
   }
+  for (int kind = 1; kind < static_cast<int>(Fault::kCount); ++kind) {
+    const auto fault = static_cast<Fault>(kind);
+    EXPECT_GT(strict_->Faults()[fault], 0) << testing::NameOf(fault) << " was never tried";
+  }
   const int clean = strict_->Faults()[Fault::kNone];
   EXPECT_GT(faults, clean / 8) << "otherwise little was tried";
 }

@@ -260,7 +260,9 @@ TEST_P(JobCredentialsTest, CountForTheirJobAloneAndAreGoneWithIt) {
         build(self, message);
       });
   worker.SayHello(testing::StreamWorker::HelloOf("w", {"linux/amd64", "linux/arm64"}, 2));
-  request.set_authfile(authfile);
+  // With a member that we do not know, and Go would take for one that names programs.
+  request.set_authfile(absl::StrCat(authfile.substr(0, authfile.size() - 1),
+                                    R"(,"CREDHELPERS":{"docker.io":"program"}})"));
   const grpc::Status status = Submit(request, &submitted);
   ASSERT_TRUE(status.ok()) << status.error_message();
   EXPECT_EQ(SealedRows(), 1);

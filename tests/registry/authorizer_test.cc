@@ -84,6 +84,7 @@ TEST(Authorizer, FetchesATokenKeepsItAndRenewsItEarly) {
   EXPECT_EQ(
       rig.transport.requests[1].url,
       "https://auth.example/token?service=svc%20x&scope=repository%3Ateam%2Fapp%3Apull%2Cpush");
+  EXPECT_EQ(rig.transport.requests[1].max_response_bytes, 64u << 10);
   EXPECT_EQ(rig.Shown(1), kBasic);
   EXPECT_EQ(rig.Shown(2), "Bearer t1");
   EXPECT_EQ(rig.Shown(3), "Bearer t1");
