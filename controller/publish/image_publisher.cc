@@ -83,13 +83,13 @@ void ImagePublisher::Remember(const Reference& by_digest,
 
 absl::StatusOr<VerifiedImage> ImagePublisher::Verify(const core::Image& image,
                                                      const Platform& wanted,
-                                                     core::ImageFormat format) {
+                                                     core::ImageFormat format, bool may_be_gone) {
   MANYARCH_FAILPOINT("publish/before-verify");
   const std::string what =
       absl::StrCat("checking the image for ", ToString(wanted), " (", NameOf(image), ")");
   const auto reference = ParseImage(image);
   if (!reference.ok()) return NotAboutPlatform(reference.status(), what);
-  auto fetched = FetchOnce(*reference);
+  auto fetched = may_be_gone ? client_->GetManifest(*reference) : FetchOnce(*reference);
   if (!fetched.ok()) return NotAboutPlatform(fetched.status(), what);
   const auto size = static_cast<int64_t>(fetched->bytes.size());
   if (image.size > 0 && image.size != size) {

@@ -50,9 +50,12 @@ class ImagePublisher {
   // for: an image of that digest, size (where the image's size is not 0) and platform, whose config
   // and layers are of the types that `format` has. A variant that differs is a warning. An image of
   // the other format is written anew beside the old one where nothing is lost by it; the verified
-  // image is the new one then. INVALID_ARGUMENT: it is a sound image of another platform.
+  // image is the new one then. INVALID_ARGUMENT: it is a sound image of another platform. With
+  // `may_be_gone`, for an image that was not pushed just now, its manifest is read again although
+  // it is known.
   absl::StatusOr<VerifiedImage> Verify(const core::Image& image, const Platform& wanted,
-                                       core::ImageFormat format = core::ImageFormat::kDocker);
+                                       core::ImageFormat format = core::ImageFormat::kDocker,
+                                       bool may_be_gone = false);
 
   // Makes another repository, of this registry or another, have the image: its blobs are mounted or
   // streamed, then its manifest is written by digest. Does nothing where it is there.

@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/os/disk.h"
@@ -19,6 +20,9 @@ constexpr absl::Duration kProgressPause = absl::Seconds(1);
 std::string JobOf(const std::string& attempt_id) {
   return attempt_id.substr(0, attempt_id.find('-'));
 }
+
+// See core::CheckImage.
+bool IsOfEarlierJob(const std::string& attempt_id) { return absl::EndsWith(attempt_id, "-0"); }
 
 }  // namespace
 
@@ -70,7 +74,8 @@ void Publisher::Post(int64_t era, core::Event event) {
 absl::StatusOr<VerifiedImage> Publisher::Verify(const core::CheckImage& effect) {
   MA_ASSIGN_OR_RETURN(const std::shared_ptr<Access> access,
                       access_.Of(JobOf(effect.attempt_id), effect.sealed));
-  return access->images.Verify(effect.image, effect.platform, effect.format);
+  return access->images.Verify(effect.image, effect.platform, effect.format,
+                               IsOfEarlierJob(effect.attempt_id));
 }
 
 void Publisher::CarryOut(core::CheckImage effect) {

@@ -97,6 +97,33 @@ TEST_F(RetryTest, OnlyWhatHasFailedIsBuiltAgainAsLongAsTheRegistryHasTheRest) {
   EXPECT_EQ(anew.builds(0).attempts_size(), 1);
 }
 
+TEST_F(RetryTest, AnImageThatTheRegistryHasLostIsBuiltAnew) {
+  PushImage("app");
+  StreamWorker worker(address_, [this](StreamWorker& self, const v1::ControllerMessage& message) {
+    if (message.has_offer()) PushImage("app");
+    HalfBroken()(self, message);
+  });
+  worker.SayHello(StreamWorker::HelloOf("w", {"linux/amd64", "linux/arm64"}, 4));
+  v1::SubmitResponse first;
+  ASSERT_TRUE(Submit(TwoPlatforms("one-that-loses-its-image"), &first).ok());
+  const v1::Job failed = AwaitEnd(first.job().id());
+  ASSERT_EQ(failed.builds(0).state(), v1::BUILD_STATE_SUCCEEDED);
+
+  // Its blobs stay: only the manifest tells.
+  testing::RawRegistry raw(&transport_, registry_->host());
+  const auto deleted = raw.Send("DELETE", "/v2/app/manifests/" + failed.builds(0).image().digest());
+  ASSERT_TRUE(deleted.ok() && deleted->status == 202) << deleted.status();
+  v1::SubmitResponse second;
+  const grpc::Status status = Retry(failed.id(), true, "after-the-loss", &second);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  const v1::Job retried = AwaitEnd(second.job().id());
+  EXPECT_EQ(retried.builds(0).reused_from(), "");
+  EXPECT_EQ(retried.builds(0).attempts_size(), 1);
+  EXPECT_EQ(retried.builds(0).state(), v1::BUILD_STATE_SUCCEEDED);
+  ASSERT_EQ(retried.builds(0).warnings_size(), 1);
+  EXPECT_THAT(retried.builds(0).warnings(0), HasSubstr("could not be used again"));
+}
+
 TEST_F(RetryTest, WhatRunsAndWhatHasLostItsFilesIsRefusedInWords) {
   v1::SubmitResponse first;
   ASSERT_TRUE(Submit(RequestFor("app", "v1", "one-that-waits"), &first).ok());
