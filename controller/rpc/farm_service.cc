@@ -306,15 +306,14 @@ grpc::Status FarmService::ReadLog(grpc::ServerContext* context, const v1::ReadLo
     if (!finished.ok()) return ToGrpc(finished.status());
     bool any = false;
     while (!context->IsCancelled()) {
-      const absl::StatusOr<std::string> data =
-          logs_->Read(request->attempt_id(), offset, kLogPiece);
+      absl::StatusOr<std::string> data = logs_->Read(request->attempt_id(), offset, kLogPiece);
       if (!data.ok()) return ToGrpc(data.status());
       if (data->empty()) break;
       any = true;
       v1::ReadLogResponse response;
       response.set_offset(offset);
-      response.set_data(*data);
       offset += static_cast<int64_t>(data->size());
+      response.set_data(*std::move(data));
       if (!writer->Write(response)) return grpc::Status::CANCELLED;
     }
     if (!request->follow() || (*finished && offset >= log_size)) return grpc::Status::OK;

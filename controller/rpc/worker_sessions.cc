@@ -1,6 +1,7 @@
 #include "controller/rpc/worker_sessions.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/base/status_macros.h"
 #include "controller/rpc/offer.h"
 #include "controller/wire/convert.h"
@@ -13,6 +14,8 @@ namespace {
 
 constexpr int kMostSlots = 1024;
 constexpr size_t kLongestName = 128;
+// A log in full flow says no more than this often that its worker lives.
+constexpr absl::Duration kLogLifeSign = absl::Seconds(1);
 
 absl::Status CheckHello(const v1::Hello& hello) {
   const v1::WorkerDescription& worker = hello.worker();
@@ -228,6 +231,17 @@ bool WorkerSessions::MaySendLog(uint64_t stream, const std::string& attempt_id) 
   return true;
 }
 
+void WorkerSessions::HeardLog(uint64_t stream) {
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto it = sessions_.find(stream);
+    const absl::Time now = absl::Now();
+    if (it == sessions_.end() || now < it->second.heard + kLogLifeSign) return;
+    it->second.heard = now;
+  }
+  events_->Post(core::WorkerHeard{stream});
+}
+
 void WorkerSessions::OnLog(uint64_t stream, const v1::LogChunk& chunk) {
   if (!MaySendLog(stream, chunk.attempt_id())) {
     Close(stream,
@@ -237,7 +251,7 @@ void WorkerSessions::OnLog(uint64_t stream, const v1::LogChunk& chunk) {
   }
   const absl::StatusOr<int64_t> size =
       logs_->Append(chunk.attempt_id(), chunk.offset(), chunk.data());
-  events_->Post(core::WorkerHeard{stream});
+  HeardLog(stream);
   if (absl::IsInvalidArgument(size.status())) {
     Close(stream, size.status());
     return;

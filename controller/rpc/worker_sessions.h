@@ -56,6 +56,8 @@ class WorkerSessions : public StreamEvents {
     bool greeted = false;   // Its Hello has come.
     bool admitted = false;  // Its Hello was answered: the core knows it as this worker's session.
     absl::flat_hash_set<std::string> attempts;  // Those it may write logs of.
+    // When a piece of a log was last told to the core as a sign of life.
+    absl::Time heard = absl::InfinitePast();
   };
 
   void OnOpened(uint64_t stream) override;
@@ -76,6 +78,8 @@ class WorkerSessions : public StreamEvents {
   bool Greeted(uint64_t stream);
   // Whether this session runs the attempt; from then on its log's acknowledgements go there.
   bool MaySendLog(uint64_t stream, const std::string& attempt_id);
+  // A piece of a log came: tells the core, now and then, that the worker lives.
+  void HeardLog(uint64_t stream);
 
   const SessionOptions options_;
   EventPort* const events_;
