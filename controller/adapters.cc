@@ -11,6 +11,7 @@
 #include "common/os/host.h"
 #include "controller/clock.h"
 #include "controller/rpc/submission.h"
+#include "controller/wire/convert.h"
 #include "registry/auth_file.h"
 #include "spdlog/spdlog.h"
 
@@ -129,24 +130,24 @@ void Calls::Answer(const core::Explained& answer) {
 }
 
 absl::StatusOr<v1::Job> JobReader::Get(absl::string_view id_or_prefix) {
-  if (const auto live = board_->Find(std::string(id_or_prefix))) return *live;
+  if (auto live = board_->Find(std::string(id_or_prefix))) return *std::move(live);
   MA_ASSIGN_OR_RETURN(v1::Job stored, store_->GetJob(id_or_prefix));
   // The board may be ahead with what happens inside attempts.
-  if (const auto live = board_->Find(stored.id())) return *live;
+  if (auto live = board_->Find(stored.id())) return *std::move(live);
   return stored;
 }
 
-absl::StatusOr<std::shared_ptr<const v1::Job>> JobReader::Await(const std::string& id, int64_t seen,
-                                                                absl::Time deadline) {
-  if (board_->Find(id) != nullptr) return board_->Await(id, seen, deadline);
+absl::StatusOr<std::optional<v1::Job>> JobReader::Await(const std::string& id, int64_t seen,
+                                                        absl::Time deadline) {
+  if (board_->Has(id)) return board_->Await(id, seen, deadline);
   MA_ASSIGN_OR_RETURN(v1::Job stored, store_->GetJob(id));
-  return std::make_shared<const v1::Job>(std::move(stored));
+  return std::optional(std::move(stored));
 }
 
 absl::StatusOr<std::vector<v1::Job>> JobReader::List(const v1::ListJobsRequest& request) {
   MA_ASSIGN_OR_RETURN(std::vector<v1::Job> jobs, store_->ListJobs(request));
   for (v1::Job& job : jobs) {
-    if (const auto live = board_->Find(job.id())) job = *live;
+    if (auto live = board_->Find(job.id())) job = *std::move(live);
   }
   return jobs;
 }
@@ -307,8 +308,13 @@ absl::Status LoopAdapter::Commit(const core::Farm& farm, const core::Effects& ef
   Batch batch;
   std::set<std::string> jobs(effects.jobs.begin(), effects.jobs.end());
   jobs.insert(effects.progress.begin(), effects.progress.end());
+  committed_.clear();
   for (const std::string& id : jobs) {
-    if (const core::Job* job = farm.FindJob(id)) batch.jobs.push_back(job);
+    const core::Job* job = farm.FindJob(id);
+    if (job == nullptr) continue;
+    v1::StoredJob& stored = committed_[id];
+    stored = wire::ToStored(*job);
+    batch.jobs.push_back({job, &stored});
   }
   for (const std::string& id : effects.workers) {
     if (const core::Worker* worker = farm.FindWorker(id)) batch.workers.push_back(worker);
@@ -328,8 +334,14 @@ void LoopAdapter::Show(const core::Farm& farm, const core::Effects& effects) {
   std::set<std::string> jobs(effects.jobs.begin(), effects.jobs.end());
   jobs.insert(effects.progress.begin(), effects.progress.end());
   for (const std::string& id : jobs) {
-    if (const core::Job* job = farm.FindJob(id)) board_->Update(*job);
+    const core::Job* job = farm.FindJob(id);
+    if (job == nullptr) continue;
+    const auto committed = committed_.find(id);
+    board_->Update(*job, committed == committed_.end()
+                             ? wire::ToProto(*job)
+                             : std::move(*committed->second.mutable_job()));
   }
+  committed_.clear();
   std::set<std::string> workers(effects.workers.begin(), effects.workers.end());
   workers.insert(effects.workers_shown.begin(), effects.workers_shown.end());
   for (const std::string& id : workers) {
@@ -354,6 +366,8 @@ void LoopAdapter::CarryOut(const core::Effect& effect) {
   std::visit(Visitor{this}, effect);
 }
 
+void LoopAdapter::Flush() { sessions_->Flush(); }
+
 void LoopAdapter::StartOver(const absl::Status& why) {
   if (absl::IsAborted(why)) {
     spdlog::critical("{}", std::string(why.message()));
@@ -361,6 +375,7 @@ void LoopAdapter::StartOver(const absl::Status& why) {
   }
   spdlog::error("starting over from the store: {}", std::string(why.message()));
   publisher_->StartOver();
+  committed_.clear();
   board_->Clear();
   sessions_->CloseAll(
       absl::UnavailableError(absl::StrCat("the controller had to start over: ", why.message())),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -69,8 +70,8 @@ class JobReader : public rpc::JobPort {
  public:
   JobReader(Board* board, Store* store) : board_(board), store_(store) {}
   absl::StatusOr<v1::Job> Get(absl::string_view id_or_prefix) override;
-  absl::StatusOr<std::shared_ptr<const v1::Job>> Await(const std::string& id, int64_t seen,
-                                                       absl::Time deadline) override;
+  absl::StatusOr<std::optional<v1::Job>> Await(const std::string& id, int64_t seen,
+                                               absl::Time deadline) override;
   absl::StatusOr<std::vector<v1::Job>> List(const v1::ListJobsRequest& request) override;
   absl::StatusOr<std::optional<std::pair<std::string, std::string>>> FindSubmission(
       absl::string_view key) override;
@@ -189,6 +190,7 @@ class LoopAdapter : public EnginePorts {
   absl::Status Commit(const core::Farm& farm, const core::Effects& effects) override;
   void Show(const core::Farm& farm, const core::Effects& effects) override;
   void CarryOut(const core::Effect& effect) override;
+  void Flush() override;
   void StartOver(const absl::Status& why) override;
 
  private:
@@ -197,6 +199,7 @@ class LoopAdapter : public EnginePorts {
   Calls* const calls_;
   rpc::WorkerSessions* const sessions_;
   publish::Publisher* const publisher_;
+  std::map<std::string, v1::StoredJob> committed_;  // To be shown, once each.
 };
 
 }  // namespace manyarch::controller

@@ -6,16 +6,15 @@
 
 namespace manyarch::controller {
 
-void Board::Update(const core::Job& job) {
-  auto proto = std::make_shared<v1::Job>(wire::ToProto(job));
+void Board::Update(const core::Job& job, v1::Job proto) {
+  auto shown = std::make_shared<const v1::Job>(std::move(proto));
   absl::MutexLock lock(&mutex_);
   Entry& entry = jobs_[job.id];
-  if (entry.spec == nullptr) {
-    entry.spec = std::make_shared<const v1::JobSpec>(wire::ToProto(*job.spec));
+  if (entry.shown.spec == nullptr) {
+    entry.shown.spec = std::make_shared<const v1::JobSpec>(wire::ToProto(*job.spec));
   }
-  *proto->mutable_spec() = *entry.spec;
-  const bool was_live = entry.job == nullptr || !entry.job->has_finished_at();
-  entry.job = std::move(proto);
+  const bool was_live = entry.shown.job == nullptr || !entry.shown.job->has_finished_at();
+  entry.shown.job = std::move(shown);
   entry.changed->SignalAll();
   if (was_live && core::IsTerminal(job.state)) {
     finished_.push_back(job.id);
@@ -44,22 +43,43 @@ void Board::Clear() {
   workers_.clear();
 }
 
-std::shared_ptr<const v1::Job> Board::Find(const std::string& job_id) const {
-  absl::MutexLock lock(&mutex_);
-  const auto it = jobs_.find(job_id);
-  return it == jobs_.end() ? nullptr : it->second.job;
+v1::Job Board::Whole(const Shown& shown) {
+  v1::Job job = *shown.job;
+  *job.mutable_spec() = *shown.spec;
+  return job;
 }
 
-std::shared_ptr<const v1::Job> Board::Await(const std::string& job_id, int64_t seen,
-                                            absl::Time deadline) const {
-  absl::MutexLock lock(&mutex_);
-  while (true) {
+std::optional<v1::Job> Board::Find(const std::string& job_id) const {
+  Shown shown;
+  {
+    absl::MutexLock lock(&mutex_);
     const auto it = jobs_.find(job_id);
-    if (it == jobs_.end()) return nullptr;
-    if (it->second.job->revision() != seen) return it->second.job;
-    const std::shared_ptr<absl::CondVar> changed = it->second.changed;
-    if (changed->WaitWithDeadline(&mutex_, deadline)) return nullptr;
+    if (it == jobs_.end()) return std::nullopt;
+    shown = it->second.shown;
   }
+  return Whole(shown);
+}
+
+bool Board::Has(const std::string& job_id) const {
+  absl::MutexLock lock(&mutex_);
+  return jobs_.contains(job_id);
+}
+
+std::optional<v1::Job> Board::Await(const std::string& job_id, int64_t seen,
+                                    absl::Time deadline) const {
+  Shown shown;
+  {
+    absl::MutexLock lock(&mutex_);
+    while (true) {
+      const auto it = jobs_.find(job_id);
+      if (it == jobs_.end()) return std::nullopt;
+      shown = it->second.shown;
+      if (shown.job->revision() != seen) break;
+      const std::shared_ptr<absl::CondVar> changed = it->second.changed;
+      if (changed->WaitWithDeadline(&mutex_, deadline)) return std::nullopt;
+    }
+  }
+  return Whole(shown);
 }
 
 std::vector<v1::Worker> Board::Workers() const {

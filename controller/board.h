@@ -4,6 +4,7 @@
 
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -18,28 +19,34 @@ namespace manyarch::controller {
 // Thread-safe. Holds every live job and the last finished ones; older ones are in the store only.
 class Board {
  public:
-  // Called by the loop alone.
-  void Update(const core::Job& job);
+  // Called by the loop alone. `proto` is the job (wire::ToProto); its spec never changes.
+  void Update(const core::Job& job, v1::Job proto);
   void UpdateWorker(const core::Worker& worker);
   // Drops everything: what was shown may never have become durable.
   void Clear();
 
-  // Null when the board does not have it.
-  std::shared_ptr<const v1::Job> Find(const std::string& job_id) const;
-  // The job as soon as its revision differs from `seen`, or null at the deadline or when it is
+  // Nothing when the board does not have it.
+  std::optional<v1::Job> Find(const std::string& job_id) const;
+  bool Has(const std::string& job_id) const;
+  // The job as soon as its revision differs from `seen`, or nothing at the deadline or when it is
   // gone.
-  std::shared_ptr<const v1::Job> Await(const std::string& job_id, int64_t seen,
-                                       absl::Time deadline) const;
+  std::optional<v1::Job> Await(const std::string& job_id, int64_t seen, absl::Time deadline) const;
   std::vector<v1::Worker> Workers() const;
 
  private:
   static constexpr size_t kFinishedKept = 1000;
 
-  struct Entry {
-    std::shared_ptr<const v1::Job> job;
+  // Put together when it is read, which is rarer than a change.
+  struct Shown {
+    std::shared_ptr<const v1::Job> job;  // Without its spec.
     std::shared_ptr<const v1::JobSpec> spec;
+  };
+  struct Entry {
+    Shown shown;
     std::shared_ptr<absl::CondVar> changed = std::make_shared<absl::CondVar>();
   };
+
+  static v1::Job Whole(const Shown& shown);
 
   mutable absl::Mutex mutex_;
   absl::flat_hash_map<std::string, Entry> jobs_ ABSL_GUARDED_BY(mutex_);

@@ -42,6 +42,7 @@ absl::Status Engine::Turn(const std::vector<core::Event>& batch) {
 void Engine::Settle(const core::Effects& effects) {
   ports_->Show(*farm_, effects);
   for (const core::Effect& effect : effects.out) ports_->CarryOut(effect);
+  ports_->Flush();
   for (const std::string& id : effects.jobs) farm_->Forget(id);
 }
 

@@ -22,6 +22,8 @@ class EnginePorts {
   // Shows what has changed to those who watch, progress too.
   virtual void Show(const core::Farm& farm, const core::Effects& effects) = 0;
   virtual void CarryOut(const core::Effect& effect) = 0;
+  // All effects of a turn were given to CarryOut: what it has gathered goes out now.
+  virtual void Flush() {}
   // Memory was ahead of the store and is thrown away: sessions shake hands again, what was shown is
   // void.
   virtual void StartOver(const absl::Status& why) = 0;

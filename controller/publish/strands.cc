@@ -19,16 +19,18 @@ Strands::Strands(int threads) : most_of_a_group_(std::max(1, threads / 2)) {
 
 Strands::~Strands() { Stop(); }
 
-bool Strands::HasRoom(const Task& task) const {
-  const auto running = running_.find(task.group);
-  return running == running_.end() || running->second < most_of_a_group_;
+void Strands::Consider(const std::string& name, Group& group) {
+  if (group.in_turn || group.ready.empty() || group.running >= most_of_a_group_) return;
+  group.in_turn = true;
+  turns_.push_back(name);
+  changed_.Signal();
 }
 
-bool Strands::Wakes() const {
-  return stopping_ ||
-         std::any_of(ready_.begin(), ready_.end(),
-                     [this](const TaskPtr& task)
-                         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return HasRoom(*task); });
+void Strands::MakeReady(TaskPtr task) {
+  const std::string name = task->group;
+  Group& group = groups_[name];
+  group.ready.push_back(std::move(task));
+  Consider(name, group);
 }
 
 void Strands::Add(const std::vector<std::string>& keys, std::function<void()> run,
@@ -42,34 +44,50 @@ void Strands::Add(const std::vector<std::string>& keys, std::function<void()> ru
     if (!queue.empty()) ++task->behind;
     queue.push_back(task);
   }
-  if (task->behind == 0) ready_.push_back(task);
+  if (task->behind == 0) MakeReady(task);
 }
 
 void Strands::Stop() {
+  absl::flat_hash_map<std::string, std::deque<TaskPtr>> dropped;
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
-    ready_.clear();
-    queues_.clear();
+    dropped.swap(queues_);
+    groups_.clear();
+    turns_.clear();
+    changed_.SignalAll();
   }
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }
 
+Strands::TaskPtr Strands::Take() {
+  const std::string name = std::move(turns_.front());
+  turns_.pop_front();
+  Group& group = groups_.at(name);
+  group.in_turn = false;
+  TaskPtr task = std::move(group.ready.front());
+  group.ready.pop_front();
+  ++group.running;
+  Consider(name, group);
+  return task;
+}
+
 void Strands::Release(const Task& task) {
-  if (const auto running = running_.find(task.group); --running->second == 0) {
-    running_.erase(running);
-  }
+  if (stopping_) return;
+  Group& group = groups_.at(task.group);
+  --group.running;
+  Consider(task.group, group);
   for (const std::string& key : task.keys) {
     const auto queue = queues_.find(key);
-    if (queue == queues_.end()) continue;  // Stopped meanwhile.
     queue->second.pop_front();
     if (queue->second.empty()) {
       queues_.erase(queue);
     } else if (--queue->second.front()->behind == 0) {
-      ready_.push_back(queue->second.front());
+      MakeReady(queue->second.front());
     }
   }
+  if (group.running == 0 && group.ready.empty()) groups_.erase(task.group);
 }
 
 void Strands::Work() {
@@ -77,14 +95,9 @@ void Strands::Work() {
     TaskPtr task;
     {
       absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(this, &Strands::Wakes));
+      while (turns_.empty() && !stopping_) changed_.Wait(&mutex_);
       if (stopping_) return;
-      const auto next = std::find_if(
-          ready_.begin(), ready_.end(),
-          [this](const TaskPtr& t) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return HasRoom(*t); });
-      task = std::move(*next);
-      ready_.erase(next);
-      ++running_[task->group];
+      task = Take();
     }
     task->run();
     // What the task holds may wait for others when it is destroyed: not under the lock.

@@ -9,6 +9,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
 #include "absl/synchronization/mutex.h"
 
 namespace manyarch::controller::publish {
@@ -38,18 +39,27 @@ class Strands {
     size_t behind = 0;  // Keys that others have, for now.
   };
   using TaskPtr = std::shared_ptr<Task>;
+  struct Group {
+    std::deque<TaskPtr> ready;
+    int running = 0;
+    bool in_turn = false;  // Is in turns_.
+  };
   void Work() ABSL_LOCKS_EXCLUDED(mutex_);
-  bool HasRoom(const Task& task) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void MakeReady(TaskPtr task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Lets a group that has something to run, and may, take its turn.
+  void Consider(const std::string& name, Group& group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  TaskPtr Take() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Release(const Task& task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool Wakes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const int most_of_a_group_;
   absl::Mutex mutex_;
-  std::deque<TaskPtr> ready_ ABSL_GUARDED_BY(mutex_);
+  absl::CondVar changed_;  // Signalled for each group that comes into turns_, and at the stop.
   // By key, those who want it, in order; the first one has it, be it ready, running, or behind
   // others elsewhere. All keys are taken at once, so nobody waits in a circle.
   absl::flat_hash_map<std::string, std::deque<TaskPtr>> queues_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<std::string, int> running_ ABSL_GUARDED_BY(mutex_);  // By group.
+  // Those with anything ready or running.
+  absl::node_hash_map<std::string, Group> groups_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::string> turns_ ABSL_GUARDED_BY(mutex_);  // Groups that may run one more.
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };

@@ -236,18 +236,19 @@ grpc::Status FarmService::WatchJob(grpc::ServerContext* context, const v1::Watch
   absl::Time told = absl::InfinitePast();
   while (!context->IsCancelled()) {
     if (stopping_) return ToGrpc(Stopping());
-    const auto job = jobs_->Await(id, seen, absl::Now() + kLookUp);
+    absl::StatusOr<std::optional<v1::Job>> job = jobs_->Await(id, seen, absl::Now() + kLookUp);
     if (!job.ok()) return ToGrpc(job.status());
-    if (*job == nullptr) continue;
+    if (!job->has_value()) continue;
     seen = (*job)->revision();
+    const bool over = IsTerminal(**job);
     v1::WatchJobResponse response;
-    *response.mutable_job() = **job;
+    *response.mutable_job() = **std::move(job);
     if (absl::Now() - told > kTellTimes) {
       AddTimes(*response.mutable_job(), absl::Now() + kLookUp);
       told = absl::Now();
     }
     if (!writer->Write(response)) break;
-    if (IsTerminal(**job)) return grpc::Status::OK;
+    if (over) return grpc::Status::OK;
   }
   return grpc::Status::CANCELLED;
 }

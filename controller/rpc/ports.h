@@ -56,9 +56,9 @@ class JobPort {
   virtual ~JobPort() = default;
   // By id or unique prefix; NOT_FOUND, INVALID_ARGUMENT when ambiguous.
   virtual absl::StatusOr<v1::Job> Get(absl::string_view id_or_prefix) = 0;
-  // The job, by its full id, once its revision differs from `seen`; null at the deadline.
-  virtual absl::StatusOr<std::shared_ptr<const v1::Job>> Await(const std::string& id, int64_t seen,
-                                                               absl::Time deadline) = 0;
+  // The job, by its full id, once its revision differs from `seen`; nothing at the deadline.
+  virtual absl::StatusOr<std::optional<v1::Job>> Await(const std::string& id, int64_t seen,
+                                                       absl::Time deadline) = 0;
   virtual absl::StatusOr<std::vector<v1::Job>> List(const v1::ListJobsRequest& request) = 0;
   virtual absl::StatusOr<std::optional<std::pair<std::string, std::string>>> FindSubmission(
       absl::string_view key) = 0;  // Job id and request hash.

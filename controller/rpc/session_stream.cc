@@ -19,6 +19,21 @@ void SessionStream::StartRead() {
 
 void SessionStream::Send(v1::ControllerMessage message) {
   absl::MutexLock lock(&mutex_);
+  Add(std::move(message));
+  Pump();
+}
+
+void SessionStream::Queue(v1::ControllerMessage message) {
+  absl::MutexLock lock(&mutex_);
+  Add(std::move(message));
+}
+
+void SessionStream::Flush() {
+  absl::MutexLock lock(&mutex_);
+  Pump();
+}
+
+void SessionStream::Add(v1::ControllerMessage message) {
   if (!open_ || close_reason_) return;
   if (outbox_.size() >= kMostQueued) {
     // It does not read: its lease would end anyway, and memory must not pay for it.
@@ -27,7 +42,6 @@ void SessionStream::Send(v1::ControllerMessage message) {
   } else {
     outbox_.push_back(std::move(message));
   }
-  Pump();
 }
 
 void SessionStream::Close(const absl::Status& reason) {
@@ -41,10 +55,12 @@ void SessionStream::Close(const absl::Status& reason) {
 
 // Starts the next write, or the end, when nothing is in flight.
 void SessionStream::Pump() {
-  if (writing_ || finishing_) return;
+  if (!open_ || writing_ || finishing_) return;
   if (!outbox_.empty()) {
     writing_ = true;
-    stream_.Write(outbox_.front(), &write_op_);
+    grpc::WriteOptions options;
+    if (outbox_.size() > 1) options.set_buffer_hint();  // One packet for them all.
+    stream_.Write(outbox_.front(), options, &write_op_);
   } else if (close_reason_) {
     finishing_ = true;
     stream_.Finish(ToGrpc(*close_reason_), &finish_op_);

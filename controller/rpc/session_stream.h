@@ -40,6 +40,9 @@ class SessionStream {
   // Asks for the next call.
   void Request();
   void Send(v1::ControllerMessage message);
+  // As Send, but what is queued goes out with the next Send or Flush.
+  void Queue(v1::ControllerMessage message);
+  void Flush();
   // Ends the stream with `reason` once what is in the outbox has gone out.
   void Close(const absl::Status& reason);
   std::string peer() const { return context_.peer(); }
@@ -58,6 +61,7 @@ class SessionStream {
   static constexpr size_t kMostSentBeforeTheEnd = 100;
 
   void StartRead();
+  void Add(v1::ControllerMessage message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Pump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -129,7 +129,7 @@ void WorkerSessions::OnOpened(uint64_t stream) {
 void WorkerSessions::OnClosed(uint64_t stream) { events_->Post(core::WorkerGone{stream}); }
 
 void WorkerSessions::OnReleased(uint64_t stream) {
-  std::unique_ptr<SessionStream> released;
+  std::shared_ptr<SessionStream> released;
   absl::MutexLock lock(&mutex_);
   const auto it = sessions_.find(stream);
   if (it == sessions_.end()) return;
@@ -328,16 +328,30 @@ void WorkerSessions::OnFinished(uint64_t stream, const v1::Finished& finished) {
   events_->Post(core::AttemptFinished{stream, wire::FromProto(finished)});
 }
 
-void WorkerSessions::Send(uint64_t stream, v1::ControllerMessage message) {
+std::shared_ptr<SessionStream> WorkerSessions::Find(uint64_t stream) {
   absl::MutexLock lock(&mutex_);
   const auto it = sessions_.find(stream);
-  if (it != sessions_.end()) it->second.stream->Send(std::move(message));
+  return it == sessions_.end() ? nullptr : it->second.stream;
+}
+
+void WorkerSessions::Send(uint64_t stream, v1::ControllerMessage message) {
+  if (const auto found = Find(stream)) found->Send(std::move(message));
+}
+
+void WorkerSessions::Queue(uint64_t stream, v1::ControllerMessage message) {
+  auto found = Find(stream);
+  if (found == nullptr) return;
+  found->Queue(std::move(message));
+  queued_.push_back(std::move(found));
+}
+
+void WorkerSessions::Flush() {
+  for (const auto& stream : queued_) stream->Flush();
+  queued_.clear();
 }
 
 void WorkerSessions::Close(uint64_t stream, const absl::Status& reason) {
-  absl::MutexLock lock(&mutex_);
-  const auto it = sessions_.find(stream);
-  if (it != sessions_.end()) it->second.stream->Close(reason);
+  if (const auto found = Find(stream)) found->Close(reason);
 }
 
 void WorkerSessions::CarryOut(const core::SendHelloAnswer& effect) {
@@ -360,7 +374,7 @@ void WorkerSessions::CarryOut(const core::SendHelloAnswer& effect) {
     const auto it = sessions_.find(effect.session);
     if (it != sessions_.end()) it->second.admitted = true;
   }
-  Send(effect.session, std::move(message));
+  Queue(effect.session, std::move(message));
 }
 
 void WorkerSessions::CarryOut(const core::SendOffer& effect) {
@@ -380,20 +394,20 @@ void WorkerSessions::CarryOut(const core::SendOffer& effect) {
   }
   v1::ControllerMessage message;
   *message.mutable_offer() = *std::move(offer);
-  Send(effect.session, std::move(message));
+  Queue(effect.session, std::move(message));
 }
 
 void WorkerSessions::CarryOut(const core::SendAbandon& effect) {
   v1::ControllerMessage message;
   message.mutable_abandon()->set_attempt_id(effect.attempt_id);
   message.mutable_abandon()->set_reason(effect.reason);
-  Send(effect.session, std::move(message));
+  Queue(effect.session, std::move(message));
 }
 
 void WorkerSessions::CarryOut(const core::SendAcknowledged& effect) {
   v1::ControllerMessage message;
   message.mutable_acknowledged()->set_attempt_id(effect.attempt_id);
-  Send(effect.session, std::move(message));
+  Queue(effect.session, std::move(message));
 }
 
 void WorkerSessions::CarryOut(const core::CloseSession& effect) {

@@ -49,10 +49,12 @@ class WorkerSessions : public StreamEvents {
   void CarryOut(const core::SendAbandon& effect);
   void CarryOut(const core::SendAcknowledged& effect);
   void CarryOut(const core::CloseSession& effect);
+  // Sends what these have queued: what a worker is told in one turn goes out together.
+  void Flush();
 
  private:
   struct Session {
-    std::unique_ptr<SessionStream> stream;
+    std::shared_ptr<SessionStream> stream;
     bool greeted = false;   // Its Hello has come.
     bool admitted = false;  // Its Hello was answered: the core knows it as this worker's session.
     absl::flat_hash_set<std::string> attempts;  // Those it may write logs of.
@@ -73,13 +75,17 @@ class WorkerSessions : public StreamEvents {
   void AskForLogsAgain(uint64_t stream);
   void AskForLogAgain(const std::string& attempt_id, int64_t size);
   void OnFinished(uint64_t stream, const v1::Finished& finished);
+  std::shared_ptr<SessionStream> Find(uint64_t stream);
   void Send(uint64_t stream, v1::ControllerMessage message);
+  void Queue(uint64_t stream, v1::ControllerMessage message);
   void Close(uint64_t stream, const absl::Status& reason);
   bool Greeted(uint64_t stream);
   // Whether this session runs the attempt; from then on its log's acknowledgements go there.
   bool MaySendLog(uint64_t stream, const std::string& attempt_id);
   // A piece of a log came: tells the core, now and then, that the worker lives.
   void HeardLog(uint64_t stream);
+
+  std::vector<std::shared_ptr<SessionStream>> queued_;  // Of the thread that carries out effects.
 
   const SessionOptions options_;
   EventPort* const events_;

@@ -28,8 +28,8 @@ constexpr int kListedByDefault = 50;
 // Whether a job of the batch is in this state.
 template <typename State>
 bool Has(const Batch& batch) {
-  return std::any_of(batch.jobs.begin(), batch.jobs.end(), [](const core::Job* job) {
-    return std::holds_alternative<State>(job->state);
+  return std::any_of(batch.jobs.begin(), batch.jobs.end(), [](const JobRow& row) {
+    return std::holds_alternative<State>(row.job->state);
   });
 }
 
@@ -132,6 +132,8 @@ class SqliteStore : public Store {
     writer_.exec("UPDATE meta SET value = value + 1 WHERE name = 'epoch'");
     epoch_ = writer_.execAndGet("SELECT value FROM meta WHERE name = 'epoch'").getInt64();
     reader_ = std::make_unique<SQLite::Database>(path, SQLite::OPEN_READONLY, 5000);
+    find_submission_ = std::make_unique<SQLite::Statement>(
+        *reader_, "SELECT id, request_hash FROM jobs WHERE idempotency_key = ?");
     insert_job_ =
         std::make_unique<SQLite::Statement>(writer_,
                                             "INSERT INTO jobs (generation, id, idempotency_key, "
@@ -209,7 +211,7 @@ class SqliteStore : public Store {
             absl::StrCat("another manyarch-controller has taken over this store (its epoch is ",
                          epoch, ", ours was ", epoch_, "): this one must stop"));
       }
-      for (const core::Job* job : batch.jobs) WriteJob(*job);
+      for (const JobRow& row : batch.jobs) WriteJob(*row.job, *row.stored);
       for (const core::Worker* worker : batch.workers) {
         (void)upsert_worker_->tryReset();
         upsert_worker_->bind(1, worker->description.id);
@@ -299,12 +301,15 @@ class SqliteStore : public Store {
     return Guarded(
         "looking a submission up", [&]() -> absl::StatusOr<std::optional<KnownSubmission>> {
           read_mutex_.AssertHeld();
-          SQLite::Statement query(*reader_,
-                                  "SELECT id, request_hash FROM jobs WHERE idempotency_key = ?");
+          std::optional<KnownSubmission> known;
+          SQLite::Statement& query = *find_submission_;
+          (void)query.tryReset();
           query.bind(1, std::string(key));
-          if (!query.executeStep()) return std::optional<KnownSubmission>();
-          return std::optional<KnownSubmission>(
-              KnownSubmission{query.getColumn(0).getString(), query.getColumn(1).getString()});
+          if (query.executeStep()) {
+            known = {query.getColumn(0).getString(), query.getColumn(1).getString()};
+          }
+          (void)query.tryReset();  // It would hold the log of writes back.
+          return known;
         });
   }
 
@@ -325,8 +330,8 @@ class SqliteStore : public Store {
   }
 
  private:
-  void WriteJob(const core::Job& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) {
-    const v1::StoredJob stored = wire::ToStored(job);
+  void WriteJob(const core::Job& job, const v1::StoredJob& stored)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) {
     const std::string body = stored.SerializeAsString();
     (void)update_job_->tryReset();
     update_job_->bind(1, static_cast<int>(stored.job().state()));
@@ -380,6 +385,7 @@ class SqliteStore : public Store {
 
   absl::Mutex read_mutex_;
   std::unique_ptr<SQLite::Database> reader_ ABSL_GUARDED_BY(read_mutex_);
+  std::unique_ptr<SQLite::Statement> find_submission_ ABSL_GUARDED_BY(read_mutex_);
 };
 
 }  // namespace

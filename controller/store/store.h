@@ -14,13 +14,20 @@
 #include "controller/core/farm.h"
 #include "controller/core/types.h"
 #include "manyarch/v1/farm.pb.h"
+#include "manyarch/v1/stored.pb.h"
 #include "manyarch/v1/types.pb.h"
 
 namespace manyarch::controller {
 
+// A job, and the same as it is stored (wire::ToStored): whoever commits it needs that, too.
+struct JobRow {
+  const core::Job* job;
+  const v1::StoredJob* stored;
+};
+
 // One transaction. Pointers are borrowed for the length of the call.
 struct Batch {
-  std::vector<const core::Job*> jobs;
+  std::vector<JobRow> jobs;
   std::vector<const core::Worker*> workers;
   std::vector<std::pair<std::string, core::TagOwner>> tags;
   std::vector<std::pair<core::BuildKind, const core::History*>> estimates;  // Null: forgotten.

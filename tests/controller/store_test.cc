@@ -5,10 +5,12 @@
 
 #include <csignal>
 #include <functional>
+#include <list>
 
 #include "SQLiteCpp/SQLiteCpp.h"
 #include "absl/strings/str_cat.h"
 #include "common/os/files.h"
+#include "controller/wire/convert.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/controller_core/farm_rig.h"
@@ -33,7 +35,10 @@ class StoreTest : public ::testing::Test {
 
   static absl::Status CommitAll(Store& store, const core::Farm& farm) {
     Batch batch;
-    for (const auto& [id, job] : farm.jobs()) batch.jobs.push_back(&job);
+    std::list<v1::StoredJob> stored;
+    for (const auto& [id, job] : farm.jobs()) {
+      batch.jobs.push_back({&job, &stored.emplace_back(wire::ToStored(job))});
+    }
     for (const auto& [id, worker] : farm.workers()) batch.workers.push_back(&worker);
     if (const core::TagOwner* owner = farm.FindTag("reg/app:v1")) {
       batch.tags.emplace_back("reg/app:v1", *owner);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "tests/bench/control_plane/echo.h"
 #include "tests/bench/control_plane/fleet.h"
@@ -172,6 +173,7 @@ int Main(int argc, char** argv) {
   app.add_option("--only", settings.only, "throughput, depth, idle; all by default")
       ->check(CLI::IsMember({"throughput", "depth", "idle"}));
   CLI11_PARSE(app, argc, argv);
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // As programs do.
   if (!serve.empty()) return Serve(serve, absl::Seconds(heartbeat));
 
   rlimit files = {};
