@@ -30,7 +30,8 @@ namespace {
 // Clients that are idle may keep their connections open for as long.
 constexpr std::chrono::seconds kShutdownTime{2};
 constexpr int kKeepaliveMinimumMs = 10'000;
-constexpr int kKeepaliveMs = 30'000;
+// Longer than workers are silent: with thousands of them, pings would cost more than heartbeats.
+constexpr int kKeepaliveMs = 60'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
 
 core::FarmOptions FarmOptionsOf(const Options& options) {

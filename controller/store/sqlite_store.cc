@@ -298,19 +298,19 @@ class SqliteStore : public Store {
 
   absl::StatusOr<std::optional<KnownSubmission>> FindSubmission(absl::string_view key) override {
     absl::MutexLock lock(&read_mutex_);
-    return Guarded(
-        "looking a submission up", [&]() -> absl::StatusOr<std::optional<KnownSubmission>> {
-          read_mutex_.AssertHeld();
-          std::optional<KnownSubmission> known;
-          SQLite::Statement& query = *find_submission_;
-          (void)query.tryReset();
-          query.bind(1, std::string(key));
-          if (query.executeStep()) {
-            known = {query.getColumn(0).getString(), query.getColumn(1).getString()};
-          }
-          (void)query.tryReset();  // It would hold the log of writes back.
-          return known;
-        });
+    return Guarded("looking a submission up",
+                   [&]() -> absl::StatusOr<std::optional<KnownSubmission>> {
+                     read_mutex_.AssertHeld();
+                     std::optional<KnownSubmission> known;
+                     SQLite::Statement& query = *find_submission_;
+                     (void)query.tryReset();
+                     query.bind(1, std::string(key));
+                     if (query.executeStep()) {
+                       known = {query.getColumn(0).getString(), query.getColumn(1).getString()};
+                     }
+                     (void)query.tryReset();  // It would hold the log of writes back.
+                     return known;
+                   });
   }
 
   absl::StatusOr<std::vector<core::SealedSecret>> SecretsOf(const std::string& job_id) override {
