@@ -1,6 +1,4 @@
 // The store on SQLite through SQLiteCpp: one connection that writes, one that reads.
-#include <sqlite3.h>
-
 #include <algorithm>
 #include <map>
 #include <variant>
@@ -14,6 +12,7 @@
 #include "common/os/failpoint.h"
 #include "controller/store/estimate_rows.h"
 #include "controller/store/schema.h"
+#include "controller/store/sqlite_status.h"
 #include "controller/store/store.h"
 #include "controller/wire/convert.h"
 #include "controller/wire/times.h"
@@ -31,29 +30,6 @@ bool Has(const Batch& batch) {
   return std::any_of(batch.jobs.begin(), batch.jobs.end(), [](const JobRow& row) {
     return std::holds_alternative<State>(row.job->state);
   });
-}
-
-absl::Status ToStatus(const SQLite::Exception& error, absl::string_view doing) {
-  const std::string text = absl::StrCat(doing, ": SQLite says: ", error.what());
-  switch (error.getErrorCode()) {
-    case SQLITE_FULL:
-      return absl::ResourceExhaustedError(absl::StrCat(
-          text, ". The controller's disk is full: free some space in its --state-dir"));
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      return absl::UnavailableError(
-          absl::StrCat(text, ". Another process is writing the same store"));
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      return absl::DataLossError(text);
-    case SQLITE_IOERR:
-    case SQLITE_CANTOPEN:
-    case SQLITE_READONLY:
-      return absl::UnavailableError(absl::StrCat(
-          text, ". Check the disk and the permissions of the controller's --state-dir"));
-    default:
-      return absl::InternalError(text);
-  }
 }
 
 // Statements are reset with tryReset: reset would throw the error of the last use once more.
