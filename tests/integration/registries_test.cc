@@ -67,7 +67,8 @@ class RegistriesTest : public PublishTest, public ::testing::WithParamInterface<
     const Row& row = GetParam();
     if (row.access == Access::kTokens) {
       testing::TokenServerOptions options;
-      options.users["me"] = {"right", "", {{"team/app", {"pull", "push", "delete"}}}};
+      options.users["me"] = {
+          "right", "", {{"team/app", {"pull", "push", "delete"}}, {"team/copy", {"pull", "push"}}}};
       tokens_ = std::make_unique<TokenServer>(options);
     }
     if (row.rules) {
@@ -128,6 +129,17 @@ class RegistriesTest : public PublishTest, public ::testing::WithParamInterface<
     ASSERT_TRUE(WriteFileAtomic(options_.registries, file.dump()).ok());
   }
 
+  // Told of the registry as the controller is.
+  registry::RegistryClient Client() {
+    registry::ClientOptions options;
+    options.hosts = options_.registries.empty() ? registry::Hosts::PlainHttp(options_.plain_http)
+                                                : *registry::Hosts::Read(options_.registries);
+    if (!options_.registry_authfile.empty()) {
+      options.auth = *registry::AuthFile::Read(options_.registry_authfile);
+    }
+    return {std::move(options), &transport_, &waiter_, nullptr};
+  }
+
   // As a worker's buildah would.
   void PushBoth(registry::RegistryClient& client) {
     const auto app = *registry::ParseReference(host_ + "/team/app:1");
@@ -146,24 +158,14 @@ class RegistriesTest : public PublishTest, public ::testing::WithParamInterface<
     }
   }
 
+  registry::SystemWaiter waiter_;
   std::optional<testing::TestCertificates> certificates_;
   std::unique_ptr<TokenServer> tokens_;
   std::unique_ptr<StrictRegistry> strict_;
 };
 
 TEST_P(RegistriesTest, APublishedJobHasItsListUnderEveryTag) {
-  registry::SystemWaiter waiter;
-  registry::ClientOptions client_options;
-  client_options.hosts = registry::Hosts::PlainHttp(options_.plain_http);
-  if (!options_.registries.empty()) {
-    const auto hosts = registry::Hosts::Read(options_.registries);
-    ASSERT_TRUE(hosts.ok()) << hosts.status();
-    client_options.hosts = *hosts;
-  }
-  if (!options_.registry_authfile.empty()) {
-    client_options.auth = *registry::AuthFile::Read(options_.registry_authfile);
-  }
-  registry::RegistryClient client(client_options, &transport_, &waiter, nullptr);
+  registry::RegistryClient client = Client();
   ASSERT_NO_FATAL_FAILURE(PushBoth(client));
   if (strict_ != nullptr) strict_->Forget();
 
@@ -202,6 +204,42 @@ TEST_P(RegistriesTest, APublishedJobHasItsListUnderEveryTag) {
   }
 }
 
+// Of the same registry: with rights for both repositories at once, and without moving a layer.
+TEST_P(RegistriesTest, ASecondRepositoryGetsImagesAndListByMounting) {
+  registry::RegistryClient client = Client();
+  ASSERT_NO_FATAL_FAILURE(PushBoth(client));
+  if (strict_ != nullptr) {
+    strict_->CreateRepository("team/copy");
+    strict_->Forget();
+  }
+  testing::StreamWorker worker(address_, TwoBuilder());
+  worker.SayHello(testing::StreamWorker::HelloOf("w", {"linux/amd64", "linux/arm64"}, 2));
+  v1::SubmitRequest request = TwoPlatforms("team/app", {"1.0"});
+  request.mutable_spec()->add_tags(host_ + "/team/copy:1.0");
+  request.set_request_hash(Digest::Of(request.spec().SerializeAsString()).ToString());
+  v1::SubmitResponse submitted;
+  const grpc::Status status = Submit(request, &submitted);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  const v1::Job job = AwaitEnd(submitted.job().id());
+  ASSERT_EQ(job.state(), v1::JOB_STATE_SUCCEEDED) << job.failure().message();
+  for (const char* repository : {"/team/app:1.0", "/team/copy:1.0"}) {
+    const auto tag = *registry::ParseReference(host_ + repository);
+    const auto list = client.GetManifest(tag);
+    ASSERT_TRUE(list.ok()) << list.status();
+    ExpectTheRightList(list->bytes);
+    EXPECT_EQ(*client.HeadManifest(tag.WithTag("1.0-amd64")), image_.digest());
+    EXPECT_EQ(*client.HeadManifest(tag.WithTag("1.0-arm64")), arm64_.digest());
+  }
+  if (strict_ == nullptr) return;
+  for (const testing::TestImage* image : {&image_, &arm64_}) {
+    EXPECT_EQ(strict_->Count("GET", Digest::Of(image->layer).ToString()), 0) << "no layer is read";
+    EXPECT_EQ(strict_->BlobOf("team/copy", Digest::Of(image->layer)), image->layer);
+  }
+  if (GetParam().rules->cancels_uploads) {
+    EXPECT_EQ(strict_->Uploads("team/copy"), 0u);
+  }
+}
+
 // The controller has no credentials; jobs come with their own.
 class JobCredentialsTest : public RegistriesTest {
  protected:
@@ -225,13 +263,12 @@ class JobCredentialsTest : public RegistriesTest {
 };
 
 TEST_P(JobCredentialsTest, CountForTheirJobAloneAndAreGoneWithIt) {
-  registry::SystemWaiter waiter;
   const std::string authfile =
       registry::WriteAuthFile({{host_, registry::Credentials{"me", "right"}}});
   registry::ClientOptions client_options;
   client_options.hosts = registry::Hosts::PlainHttp(options_.plain_http);
   client_options.auth = *registry::AuthFile::Parse(authfile);
-  registry::RegistryClient client(client_options, &transport_, &waiter, nullptr);
+  registry::RegistryClient client(client_options, &transport_, &waiter_, nullptr);
   ASSERT_NO_FATAL_FAILURE(PushBoth(client));
 
   v1::SubmitRequest request = TwoPlatforms("team/app", {"1.0", "1"});
