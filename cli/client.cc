@@ -166,8 +166,9 @@ absl::StatusOr<v1::Job> Client::GetJob(absl::string_view job_id) {
   return std::move(*response.mutable_job());
 }
 
-absl::StatusOr<v1::ListJobsResponse> Client::ListJobs(const v1::ListJobsRequest& request) {
-  return Unary<v1::ListJobsResponse>(kUnaryTimeout, [&](auto* context, auto* response) {
+absl::StatusOr<v1::ListJobsResponse> Client::ListJobs(const v1::ListJobsRequest& request,
+                                                      absl::Duration timeout) {
+  return Unary<v1::ListJobsResponse>(timeout, [&](auto* context, auto* response) {
     return farm_->ListJobs(context, request, response);
   });
 }
@@ -183,8 +184,8 @@ absl::StatusOr<v1::Job> Client::CancelJob(absl::string_view job_id, absl::string
   return std::move(*response.mutable_job());
 }
 
-absl::StatusOr<v1::ListWorkersResponse> Client::ListWorkers() {
-  return Unary<v1::ListWorkersResponse>(kUnaryTimeout, [&](auto* context, auto* response) {
+absl::StatusOr<v1::ListWorkersResponse> Client::ListWorkers(absl::Duration timeout) {
+  return Unary<v1::ListWorkersResponse>(timeout, [&](auto* context, auto* response) {
     return farm_->ListWorkers(context, v1::ListWorkersRequest(), response);
   });
 }

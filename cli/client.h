@@ -43,9 +43,10 @@ class Client {
   absl::StatusOr<v1::SubmitResponse> RetryJob(const v1::RetryJobRequest& request);
   absl::StatusOr<v1::ExplainJobResponse> ExplainJob(absl::string_view job_id);
   absl::StatusOr<v1::Job> GetJob(absl::string_view job_id);
-  absl::StatusOr<v1::ListJobsResponse> ListJobs(const v1::ListJobsRequest& request);
+  absl::StatusOr<v1::ListJobsResponse> ListJobs(const v1::ListJobsRequest& request,
+                                                absl::Duration timeout = absl::Seconds(30));
   absl::StatusOr<v1::Job> CancelJob(absl::string_view job_id, absl::string_view reason);
-  absl::StatusOr<v1::ListWorkersResponse> ListWorkers();
+  absl::StatusOr<v1::ListWorkersResponse> ListWorkers(absl::Duration timeout = absl::Seconds(30));
   absl::StatusOr<v1::Worker> SetWorkerAdmission(const v1::SetWorkerAdmissionRequest& request);
   absl::StatusOr<v1::CheckDestinationsResponse> CheckDestinations(
       const v1::CheckDestinationsRequest& request);

@@ -49,8 +49,26 @@ Completion::Paths PathsOf(const CLI::Option& option) {
   return Completion::Paths::kNone;
 }
 
-void AddValues(const CLI::Option& option, absl::string_view flag, absl::string_view typed,
-               Completion& out) {
+// Which names stand there, as --help calls them.
+Completion::Names NamesOf(const CLI::App& command, const CLI::Option& option) {
+  using Names = Completion::Names;
+  const std::string name = option.get_single_name();
+  const std::string parent =
+      command.get_parent() != nullptr ? command.get_parent()->get_name() : "";
+  if (absl::StartsWith(option.get_type_name(), "OS/ARCH")) return Names::kPlatforms;
+  if (name == "farm" || (name == "NAME" && parent == "farms" && command.get_name() != "add")) {
+    return Names::kFarms;
+  }
+  if (name == "NAME" && parent == "workers") return Names::kWorkers;
+  if (name != "JOB") return Names::kNone;
+  for (const char* live : {"attach", "wait", "cancel", "why"}) {
+    if (command.get_name() == live) return Names::kLiveJobs;
+  }
+  return command.get_name() == "retry" ? Names::kEndedJobs : Names::kJobs;
+}
+
+void AddValues(const CLI::App& command, const CLI::Option& option, absl::string_view flag,
+               absl::string_view typed, Completion& out) {
   std::vector<std::string> choices = ChoicesOf(option);
   const bool platforms = absl::StartsWith(option.get_type_name(), "OS/ARCH");
   if (platforms) choices.assign(std::begin(kPlatforms), std::end(kPlatforms));
@@ -68,6 +86,9 @@ void AddValues(const CLI::Option& option, absl::string_view flag, absl::string_v
     }
   }
   out.paths = PathsOf(option);
+  out.names = NamesOf(command, option);
+  out.before = absl::StrCat(flag, before);
+  out.typed = std::string(typed);
 }
 
 std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -122,7 +143,7 @@ Completion Complete(const CLI::App& app, absl::Span<const std::string> words) {
   }
   const std::string& typed = words.back();
   if (awaiting != nullptr) {
-    AddValues(*awaiting, "", typed, out);
+    AddValues(*command, *awaiting, "", typed, out);
     return out;
   }
   if (!only_positionals && absl::StartsWith(typed, "-")) {
@@ -131,7 +152,7 @@ Completion Complete(const CLI::App& app, absl::Span<const std::string> words) {
       AddFlags(*command, typed, out);
     } else if (const CLI::Option* flag = FindFlag(*command, typed.substr(0, equals));
                flag != nullptr && TakesValue(*flag)) {
-      AddValues(*flag, typed.substr(0, equals + 1), typed.substr(equals + 1), out);
+      AddValues(*command, *flag, typed.substr(0, equals + 1), typed.substr(equals + 1), out);
     }
     return out;
   }
@@ -146,7 +167,8 @@ Completion Complete(const CLI::App& app, absl::Span<const std::string> words) {
   for (const CLI::Option* option : command->get_options()) {
     if (!option->get_positional() || option->nonpositional()) continue;
     const bool many = option->get_items_expected_max() > 1;
-    if (index == positionals || (many && index < positionals)) AddValues(*option, "", typed, out);
+    if (index == positionals || (many && index < positionals))
+      AddValues(*command, *option, "", typed, out);
     ++index;
   }
   return out;

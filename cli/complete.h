@@ -17,11 +17,18 @@ struct Candidate {
 struct Completion {
   std::vector<Candidate> candidates;
   enum class Paths { kNone, kFiles, kDirectories } paths = Paths::kNone;  // Offered beside them.
+
+  // What only the farm, or the user's list of farms, knows: to be offered behind `before`, as far
+  // as it begins with `typed`.
+  enum class Names { kNone, kJobs, kLiveJobs, kEndedJobs, kWorkers, kPlatforms, kFarms };
+  Names names = Names::kNone;
+  std::string before;
+  std::string typed;
 };
 
 // `words` are those after the program's name up to the cursor; the last one is being typed and may
-// be empty. All that is offered comes from `app`: commands, flags, and the values a flag may have.
-// What is hidden in --help is not offered.
+// be empty. The candidates come from `app`: commands, flags, and the values a flag may have. What
+// is hidden in --help is not offered.
 Completion Complete(const CLI::App& app, absl::Span<const std::string> words);
 
 // For the shells' scripts: "word TAB help" lines, then ":files" or ":directories".

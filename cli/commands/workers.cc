@@ -118,10 +118,13 @@ void AddAdmission(CLI::App& workers, Invocation& invocation,
                   const char* description, v1::WorkerAdmission admission) {
   CLI::App* command = NewCommand(workers, invocation, name, description);
   command->add_option("NAME", flags->name, "Its name or id")->type_name("")->required();
-  if (admission != v1::WORKER_ADMISSION_SCHEDULABLE) {
-    command->add_option("--reason", flags->reason, "Shown with the worker and by builds that wait")
-        ->type_name("TEXT");
-  }
+  command
+      ->add_option(
+          "--reason", flags->reason,
+          admission == v1::WORKER_ADMISSION_SCHEDULABLE
+              ? "Said in the controller's log"
+              : "Shown with the worker and by builds that wait, said in the controller's log")
+      ->type_name("TEXT");
   if (admission == v1::WORKER_ADMISSION_DRAINING) {
     command->add_flag("--no-wait", flags->no_wait,
                       "Do not wait until it has finished what it runs");

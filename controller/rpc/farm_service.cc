@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/ids.h"
@@ -12,6 +13,7 @@
 #include "controller/rpc/submission.h"
 #include "controller/wire/convert.h"
 #include "controller/wire/times.h"
+#include "spdlog/spdlog.h"
 
 namespace manyarch::controller::rpc {
 
@@ -371,9 +373,15 @@ grpc::Status FarmService::SetWorkerAdmission(grpc::ServerContext* context,
   core::SetAdmission event;
   event.worker = request->worker();
   event.admission = wire::FromProto(request->admission());
-  event.reason = request->reason();
+  // Why it takes builds again is of no interest to those that wait.
+  if (event.admission != core::Admission::kSchedulable) event.reason = request->reason();
   const CallPort::Reply reply = calls_->Call(std::move(event), DeadlineOf(*context));
   if (!reply.status.ok()) return ToGrpc(reply.status);
+  spdlog::info("worker {}: now {}{}", request->worker(),
+               request->admission() == v1::WORKER_ADMISSION_CORDONED   ? "cordoned"
+               : request->admission() == v1::WORKER_ADMISSION_DRAINING ? "draining"
+                                                                       : "schedulable",
+               request->reason().empty() ? "" : ": " + absl::CHexEscape(request->reason()));
   for (v1::Worker& worker : jobs_->Workers()) {
     if (worker.description().id() == reply.job_id) *response->mutable_worker() = std::move(worker);
   }

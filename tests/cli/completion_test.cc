@@ -1,17 +1,25 @@
 // Completion of command lines: what is offered, and that the shells offer it.
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "common/os/subprocess.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/cli/fake_farm.h"
 #include "tests/cli/scratch.h"
 
 namespace manyarch::cli {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -27,6 +35,10 @@ std::string Output(std::vector<std::string> argv, const std::string& home = "/no
   Command command;
   command.argv = std::move(argv);
   command.env = std::vector<std::string>{"PATH=/usr/bin:/bin", "HOME=" + home, "TERM=dumb"};
+  // No farm unless a test has one.
+  const char* controller = getenv("MANYARCH_CONTROLLER");
+  command.env->push_back(
+      absl::StrCat("MANYARCH_CONTROLLER=", controller != nullptr ? controller : "127.0.0.1:1"));
   const auto result = RunCommand(command);
   EXPECT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->exit.code, 0) << result->err;
@@ -111,6 +123,111 @@ TEST_F(Shell, Bash) {
   // It is the completion of the command.
   EXPECT_THAT(In("bash", "source <(manyarch completion bash); complete -p manyarch"),
               HasSubstr("_manyarch manyarch"));
+}
+
+// A farm with a job that runs, one that has failed, and two workers.
+class FarmNames : public Shell {
+ protected:
+  void SetUp() override {
+    Shell::SetUp();
+    farm_.list_jobs = [](const v1::ListJobsRequest& request, v1::ListJobsResponse* response) {
+      for (const v1::JobState state : {v1::JOB_STATE_RUNNING, v1::JOB_STATE_FAILED}) {
+        const auto& asked = request.states();
+        if (!asked.empty() && std::find(asked.begin(), asked.end(), state) == asked.end()) continue;
+        v1::Job& job = *response->add_jobs();
+        job.set_id(state == v1::JOB_STATE_RUNNING ? "jruns" : "jfailed");
+        job.set_state(state);
+        job.mutable_spec()->add_tags("r.example/app:1\nx");
+      }
+      return grpc::Status::OK;
+    };
+    farm_.list_workers = [](v1::ListWorkersResponse* response) {
+      for (const char* name : {"anvil", "bellows"}) {
+        v1::WorkerDescription& worker = *response->add_workers()->mutable_description();
+        worker.set_name(name);
+        v1::OfferedPlatform& offered = *worker.add_platforms();
+        offered.mutable_platform()->set_os("linux");
+        offered.mutable_platform()->set_arch(name[0] == 'a' ? "loong64" : "arm64");
+        offered.set_emulated(name[0] == 'a');
+      }
+      return grpc::Status::OK;
+    };
+    farm_.Start();
+    setenv("MANYARCH_CONTROLLER", farm_.address().c_str(), 1);
+  }
+  void TearDown() override { unsetenv("MANYARCH_CONTROLLER"); }
+
+  FakeFarm farm_;
+};
+
+TEST_F(FarmNames, JobsAreThoseThatTheCommandIsFor) {
+  EXPECT_THAT(Offered({"show", ""}), ElementsAre("jruns", "jfailed"));
+  EXPECT_THAT(Offered({"show", "jf"}), ElementsAre("jfailed"));
+  EXPECT_THAT(Offered({"logs", "-f", ""}), ElementsAre("jruns", "jfailed"));
+  EXPECT_THAT(Offered({"cancel", ""}), ElementsAre("jruns"));
+  EXPECT_THAT(Offered({"wait", "jx", ""}), ElementsAre("jruns"));
+  EXPECT_THAT(Offered({"retry", "--failed", ""}), ElementsAre("jfailed"));
+  EXPECT_THAT(Lines(Output({MANYARCH_BINARY, "__complete", "--", "why", ""})),
+              ElementsAre("jruns\trunning  r.example/app:1x"));
+}
+
+TEST_F(FarmNames, WorkersPlatformsAndFarmsToo) {
+  EXPECT_THAT(Offered({"workers", "cordon", ""}), ElementsAre("anvil", "bellows"));
+  EXPECT_THAT(Offered({"workers", "show", "b"}), ElementsAre("bellows"));
+  EXPECT_THAT(Offered({"build", "--platform", "linux/amd64,linux/l"}),
+              ElementsAre("linux/amd64,linux/loong64"));
+  EXPECT_THAT(Output({MANYARCH_BINARY, "__complete", "--", "build", "--platform=linux/arm64"}),
+              HasSubstr("--platform=linux/arm64\tnative on bellows"));
+  scratch_.File(".config/manyarch/config.json",
+                R"({"farms": {"lab": {"controller": "lab:7460"}}})");
+  EXPECT_EQ(Output({MANYARCH_BINARY, "__complete", "--", "jobs", "--farm", ""}, scratch_.path()),
+            "lab\tlab:7460\n");
+}
+
+TEST_F(FarmNames, InTheShells) {
+  const auto bash = [&](const std::string& words, int at) {
+    return Lines(
+        In("bash", absl::StrCat("source <(manyarch completion bash); compopt() { :; }; "
+                                "COMP_WORDS=(",
+                                words, "); COMP_CWORD=", at,
+                                "; _manyarch manyarch; compgen -W \"${COMPREPLY[*]}\" -- ''")));
+  };
+  EXPECT_THAT(bash("manyarch cancel ''", 2), ElementsAre("jruns"));
+  EXPECT_THAT(bash("manyarch workers drain an", 3), ElementsAre("anvil"));
+  EXPECT_THAT(bash("manyarch build --platform = linux/l", 4), ElementsAre("linux/loong64"));
+  const std::string fish =
+      In("fish", "manyarch completion fish | source; complete -C 'manyarch cancel '");
+  EXPECT_THAT(fish, AnyOf("not installed", HasSubstr("jruns\trunning")));
+  const std::string zsh =
+      In("zsh",
+         "compdef() { :; }; source <(manyarch completion zsh); _describe() { print -l -- "
+         "\"${(@P)2}\"; }; words=(manyarch cancel ''); CURRENT=3; _manyarch");
+  EXPECT_THAT(zsh, AnyOf("not installed", HasSubstr("jruns:running")));
+}
+
+TEST_F(FarmNames, WhereNobodyAnswersItIsSilentAndQuick) {
+  farm_.Stop();
+  EXPECT_EQ(Output({MANYARCH_BINARY, "__complete", "--", "cancel", ""}), "");
+  EXPECT_THAT(Offered({"build", "--platform", "linux/s"}), ElementsAre("linux/s390x"));
+  // The flag on the line is followed, the variable is not.
+  EXPECT_EQ(Output({MANYARCH_BINARY, "__complete", "--", "cancel", "--farm", "nowhere", ""}), "");
+}
+
+TEST_F(FarmNames, AControllerThatListensAndSaysNothingIsNotWaitedForLong) {
+  const UniqueFd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  // The casts are the socket API's own way.
+  ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(listener.get(), 5), 0);
+  getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  const std::string mute = absl::StrCat("127.0.0.1:", ntohs(address.sin_port));
+  const absl::Time start = absl::Now();
+  EXPECT_EQ(Output({MANYARCH_BINARY, "__complete", "--", "cancel", "--controller", mute, ""}), "");
+  // It takes about a second; this bound only tells it from a call's usual 30.
+  EXPECT_LT(absl::Now() - start, absl::Seconds(20));
 }
 
 TEST_F(Shell, Fish) {

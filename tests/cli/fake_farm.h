@@ -39,6 +39,7 @@ class FakeFarm : public v1::Farm::Service, public v1::Content::Service {
 
   std::function<grpc::Status(const v1::SubmitRequest&, v1::SubmitResponse*)> submit;
   std::function<grpc::Status(const v1::FindMissingRequest&, v1::FindMissingResponse*)> find_missing;
+  std::function<grpc::Status(const v1::ListJobsRequest&, v1::ListJobsResponse*)> list_jobs;
   std::function<grpc::Status(v1::ListWorkersResponse*)> list_workers;
   std::function<grpc::Status(const v1::CheckDestinationsRequest&, v1::CheckDestinationsResponse*)>
       check_destinations;
@@ -59,6 +60,10 @@ class FakeFarm : public v1::Farm::Service, public v1::Content::Service {
   grpc::Status Submit(grpc::ServerContext*, const v1::SubmitRequest* request,
                       v1::SubmitResponse* response) override {
     return submit ? submit(*request, response) : None();
+  }
+  grpc::Status ListJobs(grpc::ServerContext*, const v1::ListJobsRequest* request,
+                        v1::ListJobsResponse* response) override {
+    return list_jobs ? list_jobs(*request, response) : None();
   }
   grpc::Status ListWorkers(grpc::ServerContext*, const v1::ListWorkersRequest*,
                            v1::ListWorkersResponse* response) override {

@@ -17,8 +17,9 @@ run "$manyarch" workers
 grep -q "cordoned" "$out" || { show_output; fail "workers does not show that it is cordoned"; }
 
 log "uncordoned, it takes what waits"
-run "$manyarch" workers uncordon one
+run "$manyarch" workers uncordon one --reason "it is in"
 expect_code 0
+grep -qF "worker one: now schedulable: it is in" "$work/controller.log" || fail "the controller's log has no reason"
 wait_for 90 "the build to run" sleeping 1
 
 log "drain waits until nothing runs there"

@@ -182,6 +182,11 @@ TEST_F(SessionTest, CordonedWorkersStaySoOverARestart) {
   ASSERT_EQ(workers.workers_size(), 1);
   EXPECT_EQ(workers.workers(0).admission(), v1::WORKER_ADMISSION_CORDONED);
   EXPECT_EQ(workers.workers(0).admission_reason(), "new disk");
+  // Why it takes builds again is no reason not to give it some.
+  const auto [status, answer] = set(v1::WORKER_ADMISSION_SCHEDULABLE, "it is in");
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(answer.worker().admission(), v1::WORKER_ADMISSION_SCHEDULABLE);
+  EXPECT_EQ(answer.worker().admission_reason(), "");
 }
 
 // By the bytes, since the messages of these services are not among our own.
