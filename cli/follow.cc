@@ -14,7 +14,7 @@ namespace manyarch::cli {
 
 namespace {
 
-constexpr Backoff kBackoff{absl::Milliseconds(200), absl::Seconds(5), 2.0};
+constexpr Backoff kBackoff{absl::Milliseconds(200), absl::Seconds(2), 1.5};
 
 double Jitter() { return static_cast<double>(RandomBits() % 1024) / 1024.0; }
 

@@ -10,7 +10,7 @@ namespace manyarch::cli {
 
 namespace {
 
-constexpr Backoff kBackoff{absl::Milliseconds(200), absl::Seconds(5), 2.0};
+constexpr Backoff kBackoff{absl::Milliseconds(200), absl::Seconds(2), 1.5};
 // The log of an attempt that has only just been taken may not be there yet.
 constexpr int kMaxNotFound = 20;
 constexpr int kWaits = 4;

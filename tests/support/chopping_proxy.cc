@@ -1,9 +1,10 @@
 // A TCP proxy that resets both sides of a connection each time so many bytes, counted in both
 // directions together, have passed through it.
 //
-//   chopping-proxy PORT_FILE HOST:PORT BYTES
+//   chopping-proxy PORT_FILE HOST:PORT BYTES [PORT]
 //
-// Listens on a free port of 127.0.0.1, which it writes to PORT_FILE, and prints a line per reset.
+// Listens on PORT of 127.0.0.1, or a free one, which it writes to PORT_FILE, and prints a line per
+// reset.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -81,8 +82,8 @@ void Serve(int client, int port, size_t bytes) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::fputs("usage: chopping-proxy PORT_FILE HOST:PORT BYTES\n", stderr);
+  if (argc != 4 && argc != 5) {
+    std::fputs("usage: chopping-proxy PORT_FILE HOST:PORT BYTES [PORT]\n", stderr);
     return 2;
   }
   setvbuf(stdout, nullptr, _IOLBF, 0);
@@ -90,7 +91,9 @@ int main(int argc, char** argv) {
   const int port = std::atoi(target.substr(target.rfind(':') + 1).c_str());
   const size_t bytes = std::strtoul(argv[3], nullptr, 10);
   const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = Loopback(0);
+  const int again = 1;  // After a kill, while its connections are still being forgotten.
+  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &again, sizeof(again));
+  sockaddr_in address = Loopback(argc == 5 ? std::atoi(argv[4]) : 0);
   socklen_t size = sizeof(address);
   if (bind(listener, Generic(address), sizeof(address)) != 0 || listen(listener, 64) != 0 ||
       getsockname(listener, static_cast<sockaddr*>(static_cast<void*>(&address)), &size) != 0) {
