@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <functional>
 #include <iostream>
+#include <memory>
 #include <random>
 #include <string>
 #include <thread>
@@ -12,8 +14,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "registry/client.h"
+#include "registry/curl_transport.h"
 #include "tests/support/reroute.h"
 #include "tests/support/strict_registry.h"
+#include "tests/support/token_server.h"
 
 namespace manyarch::registry {
 namespace {
@@ -80,6 +84,66 @@ TEST(CopyFaults, BlobsArriveWholeOverEveryFault) {
     });
   }
   for (std::thread& thread : threads) thread.join();
+}
+
+// Does something before it sends.
+class Watched : public HttpTransport {
+ public:
+  explicit Watched(std::function<void(const Request&)> before) : before_(std::move(before)) {}
+  absl::StatusOr<Response> Send(const Request& request, const absl::Notification* stop) override {
+    before_(request);
+    return curl_.Send(request, stop);
+  }
+
+ private:
+  const std::function<void(const Request&)> before_;
+  CurlTransport curl_{"manyarch-test"};
+};
+
+// Copies take longer than tokens live, and what goes by cannot simply be sent once more.
+TEST(CopyWithTokens, OneThatEndsBeforeTheBytesGoByIsRenewed) {
+  std::atomic<int64_t> seconds{0};
+  const auto clock = [&seconds] { return absl::FromUnixSeconds(1'700'000'000 + seconds); };
+  testing::TokenServerOptions token_options;
+  token_options.users["me"] = {"right", "", {{"*", {"pull", "push"}}}};
+  token_options.says_expires_in = 3600;  // It lives for a minute.
+  token_options.clock = clock;
+  testing::TokenServer tokens(token_options);
+  const auto start = [&] {
+    StrictRegistryOptions options;
+    options.rules = testing::Spec();
+    options.tokens = &tokens;
+    options.clock = clock;
+    return std::make_unique<StrictRegistry>(std::move(options));
+  };
+  const auto source = start();
+  const auto target = start();
+  testing::TestImage holder;
+  holder.layer = std::string(3 << 20, 'x');
+  source->Hold("base/image", holder);
+  std::atomic<bool> first{true};
+  Watched transport([&](const Request& request) {
+    if (request.method == "PATCH" && first.exchange(false)) seconds += 120;
+  });
+  SystemWaiter waiter;
+  ClientOptions options;
+  options.hosts = Hosts::PlainHttp({source->host(), target->host()});
+  options.auth = *AuthFile::Parse(
+      WriteAuthFile({{source->host(), {"me", "right"}}, {target->host(), {"me", "right"}}}));
+  options.backoff = {absl::Milliseconds(5), absl::Milliseconds(50), 2.0};
+  RegistryClient client(options, &transport, &waiter, nullptr);
+  const Descriptor blob{"", Digest::Of(holder.layer), static_cast<int64_t>(holder.layer.size()),
+                        std::nullopt};
+  const absl::Status copied =
+      client.CopyBlob(*ParseReference(source->host() + "/base/image:1"), blob,
+                      *ParseReference(target->host() + "/team/app:1"));
+  EXPECT_TRUE(copied.ok()) << copied;
+  EXPECT_TRUE(target->BlobOf("team/app", blob.digest) == holder.layer);
+  std::vector<int> statuses;
+  for (const auto& recorded : target->Requests()) {
+    if (recorded.request.method == "PATCH") statuses.push_back(recorded.status);
+  }
+  EXPECT_EQ(statuses, (std::vector<int>{401, 202}));
 }
 
 }  // namespace
