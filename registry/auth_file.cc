@@ -212,9 +212,9 @@ std::string WriteAuthFile(const std::map<std::string, Credentials>& entries) {
   json auths = json::object();
   for (const auto& [key, credentials] : entries) {
     json& entry = auths[key == "docker.io" ? "https://index.docker.io/v1/" : key];
-    if (!credentials.user.empty()) {
-      entry["auth"] = absl::Base64Escape(absl::StrCat(credentials.user, ":", credentials.password));
-    }
+    // buildah passes over an identity token that has no user beside it.
+    const std::string user = credentials.user.empty() ? "<token>" : credentials.user;
+    entry["auth"] = absl::Base64Escape(absl::StrCat(user, ":", credentials.password));
     if (!credentials.identity_token.empty()) entry["identitytoken"] = credentials.identity_token;
   }
   return json{{"auths", auths}}.dump();

@@ -86,6 +86,14 @@ TEST(AuthFile, WritesWhatItReads) {
   EXPECT_EQ(file->Entries(), entries);
 }
 
+TEST(AuthFile, WritesAUserBesideATokenForBuildahsSake) {
+  const auto file = AuthFile::Parse(R"({"auths":{"x.io":{"identitytoken":"t"}}})");
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(WriteAuthFile(file->Entries()),
+            absl::StrCat(R"({"auths":{"x.io":{"auth":")", absl::Base64Escape("<token>:"),
+                         R"(","identitytoken":"t"}}})"));
+}
+
 TEST(AuthFile, IsLookedForWhereOtherToolsKeepIt) {
   auto dir = TempDir::Make();
   ASSERT_TRUE(dir.ok());
