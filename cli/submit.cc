@@ -8,6 +8,7 @@
 #include "common/base/digest.h"
 #include "common/base/ids.h"
 #include "common/base/status_macros.h"
+#include "spdlog/spdlog.h"
 
 namespace manyarch::cli {
 
@@ -78,6 +79,7 @@ absl::StatusOr<v1::Job> SubmitJob(Client& client, Progress& progress, v1::Submit
   const auto send = [&](bool check_all) { return UploadTrees(trees, check_all, CallsOf(client)); };
   // A controller that never answered is most likely not running, or elsewhere: no use in waiting.
   MA_ASSIGN_OR_RETURN(const v1::GetInfoResponse info, client.GetInfo());
+  spdlog::debug("the controller at {} is of version {}", client.address(), info.version());
   MA_RETURN_IF_ERROR(CheckLimits(trees, info.context_limits()));
   MA_ASSIGN_OR_RETURN(UploadStats stats, OverOutages<UploadStats>([&] { return send(false); }));
   int64_t files = 0;
@@ -86,11 +88,15 @@ absl::StatusOr<v1::Job> SubmitJob(Client& client, Progress& progress, v1::Submit
     files += tree.files;
     bytes += tree.bytes;
   }
+  spdlog::debug("context: asking took {:.1f} ms, sending {} bytes {:.1f} ms",
+                absl::ToDoubleMilliseconds(stats.asking), stats.sent_bytes,
+                absl::ToDoubleMilliseconds(stats.sending));
   progress.OnInfo(absl::StrCat("context: ", files, files == 1 ? " file, " : " files, ",
                                Bytes(bytes), "; sent ", Bytes(stats.sent_bytes)));
   request.set_request_hash(Digest::Of(DeterministicBytes(request.spec())).ToString());
   request.set_idempotency_key(absl::StrFormat("%016x%016x", RandomBits(), RandomBits()));
   before_submit();
+  const absl::Time start = absl::Now();
   const auto submit = [&]() -> absl::StatusOr<v1::SubmitResponse> {
     return client.Submit(request);
   };
@@ -101,6 +107,8 @@ absl::StatusOr<v1::Job> SubmitJob(Client& client, Progress& progress, v1::Submit
     if (stats.blobs > 0) response = OverOutages<v1::SubmitResponse>(submit);
   }
   MA_RETURN_IF_ERROR(response.status());
+  spdlog::debug("submitting took {:.1f} ms, the registry asked included",
+                absl::ToDoubleMilliseconds(absl::Now() - start));
   progress.OnInfo(absl::StrCat("job ", response->job().id()));
   return response->job();
 }

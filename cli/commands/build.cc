@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "cli/client.h"
 #include "cli/commands/attached.h"
@@ -18,6 +19,7 @@
 #include "cli/interrupts.h"
 #include "cli/submit.h"
 #include "common/os/signals.h"
+#include "spdlog/spdlog.h"
 
 namespace manyarch::cli {
 
@@ -72,9 +74,12 @@ int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
   request.temporary = &temporary;
   BlockSignals();
   int signal = 0;
+  const absl::Time start = absl::Now();
   const absl::StatusOr<LoadedContext> context = LoadUnlessInterrupted(request, *spec, &signal);
   if (signal != 0) return 128 + signal;
   if (!context.ok()) return Fail(context.status());
+  spdlog::debug("context: walking and hashing took {:.1f} ms; it comes from {}",
+                absl::ToDoubleMilliseconds(absl::Now() - start), spec->source());
 
   v1::SubmitRequest submit;
   *submit.mutable_spec() = *std::move(spec);

@@ -7,6 +7,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/base/status_macros.h"
 
 namespace manyarch::cli {
@@ -126,9 +127,12 @@ class PieceSource {
 absl::StatusOr<UploadStats> UploadTrees(const std::vector<ContextTree>& trees, bool check_all,
                                         const ContentCalls& calls) {
   UploadStats stats;
+  const absl::Time start = absl::Now();
   MA_ASSIGN_OR_RETURN(const std::vector<const ContextTree*> incomplete,
                       FindIncomplete(trees, check_all, calls));
   MA_ASSIGN_OR_RETURN(const std::vector<const Blob*> missing, FindMissing(incomplete, calls));
+  const absl::Time known = absl::Now();
+  stats.asking = known - start;
   std::vector<const Blob*> batch;
   int64_t bytes = 0;
   for (size_t i = 0; i < missing.size(); ++i) {
@@ -147,6 +151,7 @@ absl::StatusOr<UploadStats> UploadTrees(const std::vector<ContextTree>& trees, b
     batch.clear();
     bytes = 0;
   }
+  stats.sending = absl::Now() - known;
   return stats;
 }
 

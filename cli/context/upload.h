@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "cli/context/tree.h"
 #include "manyarch/v1/content.pb.h"
 
@@ -26,6 +27,8 @@ struct UploadStats {
   int64_t blobs = 0;
   int64_t bytes = 0;       // Before compression.
   int64_t sent_bytes = 0;  // On the wire, headers left out.
+  absl::Duration asking;   // For what is missing.
+  absl::Duration sending;
 };
 
 // Makes sure the controller has every blob of the trees. Where it has a root, the rest of that tree

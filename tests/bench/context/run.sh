@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # What submitting a context costs: first, again, and after one small edit, for a tree of 256 MiB and
-# for one of 20,000 files, beside `tar | zstd` of the same tree. A table, and JSON in FILE.
+# for one of 20,000 files, beside `tar | zstd` of the same tree and a bare gRPC stream of it. Walking and
+# hashing, asking for what is missing, sending and submitting (which asks the registry) apart. A table,
+# and JSON in FILE.
 #
-#   tests/bench/context/run.sh [FILE]      MANYARCH_BIN: the folder with the programs (build/release/bin)
+#   tests/bench/context/run.sh [FILE]      MANYARCH_BIN: the folder with the programs (build/bench/bin)
 set -euo pipefail
-export MANYARCH_BIN=${MANYARCH_BIN:-$(realpath "$(dirname "$0")/../../..")/build/release/bin}
+export MANYARCH_BIN=${MANYARCH_BIN:-$(realpath "$(dirname "$0")/../../..")/build/bench/bin}
 json=$(realpath -m "${1:-/dev/null}")
 # shellcheck source=tests/e2e/farm.sh
 . "$(dirname "$0")/../../e2e/farm.sh"
@@ -15,21 +17,23 @@ export XDG_CACHE_HOME=$work/client-cache
 
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 rows=()
-row() {  # TREE WHAT MS BYTES
+row() {  # TREE WHAT MS BYTES [HASH ASK SEND SUBMIT]
   rows+=("$(jq -nc --arg tree "$1" --arg what "$2" --argjson ms "$3" --argjson bytes "$4" \
-    '{tree: $tree, what: $what, ms: $ms, sent_bytes: $bytes}')")
-  printf '%-14s %-28s %8d ms %12d bytes\n' "$1" "$2" "$3" "$4"
+    --argjson parts "[${5:-null},${6:-null},${7:-null},${8:-null}]" \
+    '{tree: $tree, what: $what, ms: $ms, sent_bytes: $bytes, hash_ms: $parts[0], ask_ms: $parts[1],
+      send_ms: $parts[2], submit_ms: $parts[3]}')")
+  printf '%-6s %-28s %7d %8s %7s %8s %8s %12d\n' "$1" "$2" "$3" "${5:--}" "${6:--}" "${7:--}" "${8:--}" "$4"
 }
 submit_tree() {  # TREE WHAT
-  local start end sent
+  local start end hash ask bytes send submit
   start=$(milliseconds)
-  "$manyarch" build --detach --progress plain -t "$registry/bench/$1:1" --platform linux/amd64 \
-    "$work/$1" >"$work/out" 2>"$work/err"
+  "$manyarch" build --verbose --detach --progress plain -t "$registry/bench/$1:1" \
+    --platform linux/amd64 "$work/$1" >"$work/out" 2>"$work/err"
   end=$(milliseconds)
-  # "sent 12 KiB": the client's own count of what it put on the wire.
-  sent=$(sed -nE 's/.*sent ([0-9]+) (B|KiB|MiB).*/\1 \2/p' "$work/err" |
-    awk '{ m["B"] = 1; m["KiB"] = 1024; m["MiB"] = 1048576; print $1 * m[$2] }')
-  row "$1" "$2" $((end - start)) "$sent"
+  hash=$(sed -nE 's/.*walking and hashing took ([0-9.]+) ms.*/\1/p' "$work/err")
+  read -r ask bytes send <<<"$(sed -nE 's/.*asking took ([0-9.]+) ms, sending ([0-9]+) bytes ([0-9.]+) ms.*/\1 \2 \3/p' "$work/err")"
+  submit=$(sed -nE 's/.*submitting took ([0-9.]+) ms.*/\1/p' "$work/err")
+  row "$1" "$2" $((end - start)) "$bytes" "$hash" "$ask" "$send" "$submit"
 }
 # The cache does not trust files that have just been written.
 settle() { sleep 2.2; }
@@ -39,8 +43,12 @@ other_ways() {  # TREE
   bytes=$(tar -C "$work/$1" -c . | zstd -q -1 | wc -c)
   end=$(milliseconds)
   row "$1" "tar | zstd -1" $((end - start)) "$bytes"
+  # What sending costs at the least: the same bytes over one stream, to a server that drops them.
+  row "$1" "bare gRPC stream of the tar" "$(tar -C "$work/$1" -c . | "$bin/bench_bare_upload")" \
+    "$(tar -C "$work/$1" -c . | wc -c)"
 }
 
+[ -x "$bin/bench_bare_upload" ] || fail "$bin/bench_bare_upload is missing: build the preset bench"
 echo "on $(nproc) cores, load $(cut -d' ' -f1 /proc/loadavg)"
 mkdir "$work/large" "$work/many"
 printf 'FROM scratch\nCOPY . /\n' | tee "$work/large/Containerfile" >"$work/many/Containerfile"
@@ -53,6 +61,7 @@ for d in $(seq 200); do
   for f in $(seq 100); do printf 'file %d of %d: %d\n' "$f" "$d" "$RANDOM$RANDOM" >"$work/many/d$d/f$f"; done
 done
 settle
+printf '%-6s %-28s %7s %8s %7s %8s %8s %12s\n' tree what ms hash ask send submit bytes
 for tree in large many; do
   other_ways "$tree"
   submit_tree "$tree" "first"
