@@ -15,7 +15,7 @@ build=(build-essential lld cmake ninja-build ccache pkg-config git ca-certificat
   nlohmann-json3-dev libcli11-dev libzstd-dev libarchive-dev libssl-dev)
 run=(buildah runc skopeo qemu-user-static binfmt-support docker-registry mmdebstrap
   debian-archive-keyring ca-certificates uidmap mount util-linux procps iproute2 curl jq)
-tests=(libcpp-httplib-dev clang-format clang-tidy shellcheck apache2-utils man-db zsh fish)
+tests=(libcpp-httplib-dev clang-format clang-tidy shellcheck apache2-utils man-db zsh fish yq)
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then
