@@ -14,6 +14,7 @@ struct RefusedFlag {
 };
 
 constexpr char kNotYet[] = "is not supported yet";
+constexpr char kWorkers[] = "is the worker's to know: see `manyarch-worker --help`";
 constexpr char kAlwaysPushed[] =
     "is not for manyarch: images go to the registry that the tag names, to no other place";
 
@@ -28,9 +29,23 @@ constexpr RefusedFlag kRefused[] = {
     {"--attest", true, "is not supported: lists hold images only, which every registry takes"},
     {"--load", false, kAlwaysPushed},
     {"-o,--output", true, kAlwaysPushed},
-    {"--builder", true, "is not for manyarch: the farm is chosen with --controller"},
+    {"--builder", true, "is not for manyarch: the farm is chosen with --farm or --controller"},
     {"--manifest", true, "is not for manyarch: name the manifest list with --tag"},
     {"--ignorefile", true, kNotYet},
+    {"--no-cache-filter", true, "is not supported: --no-cache is for all stages"},
+    {"--allow", true, kNotYet},
+    {"--cgroup-parent", true, kWorkers},
+    {"--isolation", true, kWorkers},
+    {"--runtime", true, kWorkers},
+    {"--jobs", true, "is not needed: platforms are built at the same time, on as many as can"},
+    {"--layers", false, "is not needed: steps are cached unless --no-cache is given"},
+    {"--rm", false, "is not needed: a build leaves no containers behind"},
+    {"--force-rm", false, "is not needed: a build leaves no containers behind"},
+    {"--cleanup", false, "is not needed: workers keep their images within a limit"},
+    {"--local", false, "is not for manyarch: builds run on the farm's workers"},
+    {"--compress", false, "is not needed: contexts are compressed"},
+    {"--call", true, kNotYet},
+    {"--check", false, kNotYet},
     {"--shm-size", true, kNotYet},
     {"--ulimit", true, kNotYet},
     {"--cap-add", true, kNotYet},

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "cli/render/table.h"
 #include "cli/render/words.h"
 
@@ -22,9 +23,13 @@ std::string ExplanationText(const v1::ExplainJobResponse& why, absl::Time now) {
                     PlatformText(job.gating()), " last\n");
   }
   for (const v1::BuildExplanation& build : why.builds()) {
-    absl::StrAppend(&text, PlatformText(build.platform()), ": ", SafeLine(build.summary()));
+    const std::string platform = PlatformText(build.platform());
+    absl::string_view summary = build.summary();
+    // What a failure says begins with its platform, too.
+    const bool failed = absl::ConsumePrefix(&summary, absl::StrCat("failed: ", platform, ": "));
+    absl::StrAppend(&text, platform, failed ? ": failed: " : ": ", SafeLine(summary));
     for (const v1::Build& one : job.builds()) {
-      if (PlatformText(one.platform()) != PlatformText(build.platform())) continue;
+      if (PlatformText(one.platform()) != platform) continue;
       text += PredictionText(one, now);
     }
     text += "\n";

@@ -142,6 +142,11 @@ TEST(BuildSpec, RefusesInSentences) {
       {{"-t", "r/x:1", "--format", "v1"}, "--format"},
       {{"-t", "r/x:1", "-o", "type=tar"}, "--output is not for manyarch"},
       {{"-t", "r/x:1", "--load"}, "--load is not for manyarch"},
+      {{"-t", "r/x:1", "--builder", "b"}, "chosen with --farm"},
+      {{"-t", "r/x:1", "--layers=true"}, "--layers is not needed"},
+      {{"-t", "r/x:1", "--rm"}, "--rm is not needed"},
+      {{"-t", "r/x:1", "--jobs", "4"}, "--jobs is not needed"},
+      {{"-t", "r/x:1", "--isolation=chroot"}, "--isolation is the worker's to know"},
   };
   for (const auto& [args, sentence] : rows) {
     const auto spec = Spec(args);

@@ -38,6 +38,15 @@ TEST(Timeline, ASecondAttemptWaitsFromTheEndOfTheFirst) {
       "queued 4.0s, fetching 1.0s");
 }
 
+TEST(Explanation, AFailureNamesItsPlatformOnce) {
+  EXPECT_EQ(ExplanationText(FromText<v1::ExplainJobResponse>(R"(
+    job { id: "j1" state: JOB_STATE_FAILED submitted_at { seconds: 1700000000 } }
+    builds { platform { os: "linux" arch: "arm64" } summary: "failed: linux/arm64: no such file" }
+  )"),
+                            At(60)),
+            "job j1 is failed (submitted 1m ago)\nlinux/arm64: failed: no such file\n");
+}
+
 TEST(Explanation, EveryWorkerUnderThePlatformThatWaits) {
   EXPECT_EQ(ExplanationText(FromText<v1::ExplainJobResponse>(R"(
               job { id: "j1" state: JOB_STATE_RUNNING submitted_at { seconds: 1700000000 } }
