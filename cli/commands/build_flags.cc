@@ -1,5 +1,7 @@
 #include "cli/commands/build_flags.h"
 
+#include <memory>
+
 #include "absl/strings/str_cat.h"
 #include "cli/commands/command.h"
 
@@ -10,7 +12,8 @@ namespace {
 struct RefusedFlag {
   const char* names;
   bool takes_value;
-  const char* why;  // What follows "--flag ".
+  const char* why;        // What follows "--flag ".
+  const char* done = "";  // "--flag=" with this value asks for what is done anyway: it is taken.
 };
 
 constexpr char kNotYet[] = "is not supported yet";
@@ -24,10 +27,13 @@ constexpr RefusedFlag kRefused[] = {
     {"--squash-all", false, "is not supported: --squash makes one layer of all new ones"},
     {"--source-date-epoch", true, "is not supported: use --timestamp"},
     {"--creds", true, "is not supported: others see what stands in arguments; use --authfile"},
-    {"--provenance", true, "is not supported: lists hold images only, which every registry takes"},
-    {"--sbom", true, "is not supported: lists hold images only, which every registry takes"},
+    {"--provenance", false, "is not supported: lists hold images only, which every registry takes",
+     "false"},
+    {"--sbom", false, "is not supported: lists hold images only, which every registry takes",
+     "false"},
     {"--attest", true, "is not supported: lists hold images only, which every registry takes"},
-    {"--load", false, kAlwaysPushed},
+    {"--load", false, kAlwaysPushed, "false"},
+    {"--push", false, "is not for manyarch: it always pushes", "true"},
     {"-o,--output", true, kAlwaysPushed},
     {"--builder", true, "is not for manyarch: the farm is chosen with --farm or --controller"},
     {"--manifest", true, "is not for manyarch: name the manifest list with --tag"},
@@ -38,12 +44,12 @@ constexpr RefusedFlag kRefused[] = {
     {"--isolation", true, kWorkers},
     {"--runtime", true, kWorkers},
     {"--jobs", true, "is not needed: platforms are built at the same time, on as many as can"},
-    {"--layers", false, "is not needed: steps are cached unless --no-cache is given"},
-    {"--rm", false, "is not needed: a build leaves no containers behind"},
-    {"--force-rm", false, "is not needed: a build leaves no containers behind"},
-    {"--cleanup", false, "is not needed: workers keep their images within a limit"},
-    {"--local", false, "is not for manyarch: builds run on the farm's workers"},
-    {"--compress", false, "is not needed: contexts are compressed"},
+    {"--layers", false, "is always on: --no-cache runs all steps again", "true"},
+    {"--rm", false, "is always on: a build leaves no containers behind", "true"},
+    {"--force-rm", false, "is always on: a build leaves no containers behind", "true"},
+    {"--cleanup", false, "is always on: workers keep their images within a limit", "true"},
+    {"--local", false, "is not for manyarch: builds run on the farm's workers", "false"},
+    {"--compress", false, "is always on: contexts are compressed", "true"},
     {"--call", true, kNotYet},
     {"--check", false, kNotYet},
     {"--shm-size", true, kNotYet},
@@ -154,11 +160,6 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
       ->check(CLI::IsMember({"docker", "oci", "table", "json"}))
       ->type_name("FORMAT")
       ->allow_extra_args(false);
-  command
-      .add_flag_function(
-          "--push", [](int64_t) {}, "Taken for buildx's sake: manyarch always pushes")
-      ->group("");
-
   for (const RefusedFlag& refused : kRefused) {
     const std::string names = refused.names;
     const std::string flag = names.substr(names.find("--"));
@@ -171,9 +172,11 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
           ->allow_extra_args(false)
           ->group("");
     } else {
-      command
-          .add_flag_function(
-              names, [note](int64_t) { note(); }, "")
+      const auto value = std::make_shared<std::string>();  // For as long as its option lives.
+      command.add_flag(names, *value, "")
+          ->each([note, value, done = std::string(refused.done)](const std::string& given) {
+            if (given != done) note();
+          })
           ->group("");
     }
   }

@@ -143,8 +143,12 @@ TEST(BuildSpec, RefusesInSentences) {
       {{"-t", "r/x:1", "-o", "type=tar"}, "--output is not for manyarch"},
       {{"-t", "r/x:1", "--load"}, "--load is not for manyarch"},
       {{"-t", "r/x:1", "--builder", "b"}, "chosen with --farm"},
-      {{"-t", "r/x:1", "--layers=true"}, "--layers is not needed"},
-      {{"-t", "r/x:1", "--rm"}, "--rm is not needed"},
+      {{"-t", "r/x:1", "--load=true"}, "--load is not for manyarch"},
+      {{"-t", "r/x:1", "--push=false"}, "it always pushes"},
+      {{"-t", "r/x:1", "--provenance=mode=max"}, "--provenance is not supported"},
+      {{"-t", "r/x:1", "--sbom", "."}, "--sbom is not supported"},
+      {{"-t", "r/x:1", "--layers=false"}, "--layers is always on"},
+      {{"-t", "r/x:1", "--rm=false"}, "--rm is always on"},
       {{"-t", "r/x:1", "--jobs", "4"}, "--jobs is not needed"},
       {{"-t", "r/x:1", "--isolation=chroot"}, "--isolation is the worker's to know"},
   };
@@ -153,6 +157,12 @@ TEST(BuildSpec, RefusesInSentences) {
     EXPECT_EQ(spec.status().code(), absl::StatusCode::kInvalidArgument);
     EXPECT_THAT(std::string(spec.status().message()), HasSubstr(sentence));
   }
+}
+
+TEST(BuildSpec, FlagsOfOthersThatAskForWhatIsDoneAnywayAreTaken) {
+  const auto spec = Spec({"-t", "r/x:1", "--push", "--load=false", "--provenance=false",
+                          "--sbom=false", "--layers", "--rm", "--force-rm=true", "--cleanup", "."});
+  EXPECT_TRUE(spec.ok()) << spec.status();
 }
 
 // "linux/amd64 linux/riscv64?"
