@@ -90,6 +90,17 @@ bool IsRetry(const v1::Build& build) {
   return false;
 }
 
+// Whether the end of the job is predicted for the first time, or by a quarter and a minute
+// elsewhere.
+bool PredictsOtherwise(const v1::Job* before, const v1::Job& after, absl::Time now) {
+  if (!after.has_predicted_finish() || ToTime(after.predicted_finish()) <= now) return false;
+  if (before == nullptr || !before->has_predicted_finish()) return true;
+  const absl::Duration left = ToTime(after.predicted_finish()) - now;
+  const absl::Duration moved =
+      absl::AbsDuration(ToTime(after.predicted_finish()) - ToTime(before->predicted_finish()));
+  return moved > absl::Minutes(1) && moved > left / 4;
+}
+
 // Empty where the attempts' lines say it all.
 std::string BuildLine(const v1::Build* before, const v1::Build& build, absl::string_view platform) {
   const bool entered = before == nullptr || before->state() != build.state();
@@ -113,7 +124,8 @@ std::string BuildLine(const v1::Build* before, const v1::Build& build, absl::str
 
 }  // namespace
 
-std::vector<std::string> DescribeChanges(const v1::Job* before, const v1::Job& after) {
+std::vector<std::string> DescribeChanges(const v1::Job* before, const v1::Job& after,
+                                         absl::Time now) {
   std::vector<std::string> lines;
   for (const v1::Build& build : after.builds()) {
     const std::string platform = PlatformText(build.platform());
@@ -142,6 +154,9 @@ std::vector<std::string> DescribeChanges(const v1::Job* before, const v1::Job& a
   if (!after.status_reason().empty() &&
       (before == nullptr || before->status_reason() != after.status_reason())) {
     lines.push_back(absl::StrCat("job: ", SafeLine(after.status_reason())));
+  }
+  if (PredictsOtherwise(before, after, now)) {
+    lines.push_back(absl::StrCat("job: ", TimeLeftText(after, now)));
   }
   return lines;
 }

@@ -68,8 +68,11 @@ std::vector<std::string> Row(const v1::Build& build, const Activity* activity, a
                build.image().digest());
   }
   if (build.state() == v1::BUILD_STATE_WAITING || attempt == nullptr) {
-    return row(Word(build.state()), "", "",
-               SafeLine(build.has_failure() ? build.failure().message() : build.waiting_reason()));
+    std::string detail =
+        SafeLine(build.has_failure() ? build.failure().message() : build.waiting_reason());
+    const std::string start = SafeLine(StartText(build, now));
+    if (!start.empty()) detail = detail.empty() ? start : absl::StrCat(start, "; ", detail);
+    return row(Word(build.state()), "", "", std::move(detail));
   }
   std::string state = Word(build.state());
   std::string detail;
@@ -117,6 +120,9 @@ std::vector<ScreenLine> Lanes(const v1::Job& job, const std::map<std::string, Ac
   if (job.submitted_at().seconds() != 0) {
     const absl::Time end = job.has_finished_at() ? ToTime(job.finished_at()) : now;
     absl::StrAppend(&heading, "  ", ShortDuration(end - ToTime(job.submitted_at())));
+  }
+  if (const std::string left = TimeLeftText(job, now); !left.empty()) {
+    absl::StrAppend(&heading, "  ", left);
   }
   if (!job.status_reason().empty()) absl::StrAppend(&heading, "  ", SafeLine(job.status_reason()));
   std::vector<std::vector<std::string>> rows;

@@ -75,6 +75,31 @@ std::string Age(const google::protobuf::Timestamp& time, absl::Time now) {
   return absl::StrCat(s / 86400, "d ago");
 }
 
+std::string RoughDuration(absl::Duration duration) {
+  const int64_t minutes = absl::ToInt64Minutes(duration + absl::Seconds(30));
+  if (minutes < 1) return "less than a minute";
+  if (minutes < 120) return absl::StrCat("about ", minutes, " min");
+  return absl::StrFormat("about %d h %02d min", minutes / 60, minutes % 60);
+}
+
+std::string TimeLeftText(const v1::Job& job, absl::Time now) {
+  if (!job.has_predicted_finish()) return "";
+  const absl::Duration left = ToTime(job.predicted_finish()) - now;
+  const bool over = left <= absl::ZeroDuration();
+  return absl::StrCat(over ? "longer than predicted" : absl::StrCat(RoughDuration(left), " left"),
+                      ", ", PlatformText(job.gating()), " decides");
+}
+
+std::string StartText(const v1::Build& build, absl::Time now) {
+  if (!build.has_predicted_start()) return "";
+  const absl::Duration left = ToTime(build.predicted_start()) - now;
+  const std::string when =
+      left <= absl::ZeroDuration() ? "any moment" : absl::StrCat("in ", RoughDuration(left));
+  return absl::StrCat(
+      "starts ", when,
+      build.predicted_worker().empty() ? "" : absl::StrCat(" on ", build.predicted_worker()));
+}
+
 std::string PredictionText(const v1::Build& build, absl::Time now) {
   const auto in = [&](const google::protobuf::Timestamp& time) {
     return absl::StrCat(" in about ",

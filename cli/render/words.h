@@ -29,6 +29,15 @@ std::string ShortDuration(absl::Duration duration);
 std::string Age(const google::protobuf::Timestamp& time, absl::Time now);
 absl::Time ToTime(const google::protobuf::Timestamp& time);
 
+// "less than a minute", "about 12 min", "about 2 h 05 min": for what is predicted.
+std::string RoughDuration(absl::Duration duration);
+
+// "about 12 min left, linux/s390x decides" while that can be told; else empty.
+std::string TimeLeftText(const v1::Job& job, absl::Time now);
+
+// "starts in about 3 min on w2", as far as it is predicted; else empty.
+std::string StartText(const v1::Build& build, absl::Time now);
+
 // "; starts in about 3m, ends in about 13m", as far as it is predicted; else empty.
 std::string PredictionText(const v1::Build& build, absl::Time now);
 

@@ -42,6 +42,7 @@ struct BuildExplanation {
   std::vector<WorkerEligibility> workers;     // All of them, sorted by name, where the build waits.
   std::optional<absl::Time> predicted_start;  // Wall; absent where it runs, or cannot be told.
   std::optional<absl::Time> predicted_finish;  // Wall; absent where it has ended, or as above.
+  std::string predicted_worker;  // The name of whose slot it gets, where its turn is next.
 };
 
 // Answers Explain. NOT_FOUND: no such live job.

@@ -86,8 +86,11 @@ std::string WhyNotNow(const Worker& worker, bool emulated, bool was_tried) {
     return absl::StrCat("an attempt came to nothing there: it is taken again", how,
                         " where no other worker would do");
   }
+  const std::string losses = LossesText(worker);
   return absl::StrCat("it could take it", how, ": ", taken, " of ", worker.description.slots,
-                      worker.description.slots == 1 ? " slot" : " slots", " taken");
+                      worker.description.slots == 1 ? " slot" : " slots", " taken",
+                      losses.empty() ? "" : "; it was ", losses,
+                      losses.empty() ? "" : ": long builds are rather left to steadier ones");
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ Farm::Farm(FarmOptions options, ListBuilder list_builder, FarmState state, Now n
     worker.last_heard = now.steady;
     worker.occupied.clear();
     worker.expected_end.clear();
-    pool_.Insert(std::move(worker));
+    Grade(pool_.Insert(std::move(worker)));
   }
 }
 

@@ -126,6 +126,7 @@ class Farm {
   struct Span {  // Steady.
     absl::Time start = absl::InfiniteFuture();
     absl::Time finish = absl::InfiniteFuture();
+    std::string worker;  // By name, where it can be told.
   };
   void Forecast(const Job& job, size_t build, BuildExplanation& to);
   Span ForecastWaiting(const Job& job, size_t build);
@@ -173,6 +174,8 @@ class Farm {
   void Admit(Worker& worker, Admission admission, const std::string& reason);
   void NoteSuccess(const std::string& worker_id);
   void NoteFailure(const std::string& worker_id, const std::string& job_id, const std::string& why);
+  void NoteLoss(Worker& worker);
+  void Grade(Worker& worker);
   bool AdmitSession(const WorkerHello& event);
   std::vector<std::pair<std::string, Verdict>> Reconcile(Worker& worker, const WorkerHello& event);
   Worker* Heard(uint64_t session);

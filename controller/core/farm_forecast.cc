@@ -11,15 +11,21 @@ namespace {
 constexpr int kMostAhead = 2000;
 constexpr int kMostWorkers = 200;
 
-// When the first slot of the class is predicted to be free.
-absl::Time FirstFree(const WorkerClass& of, const WorkerPool& pool, absl::Time now) {
-  if (!of.free.empty()) return now;
-  absl::Time first = absl::InfiniteFuture();
+struct FreeSlot {
+  absl::Time at = absl::InfiniteFuture();
+  std::string worker;
+};
+
+// When the first slot of the class is predicted to be free, and whose.
+FreeSlot FirstFree(const WorkerClass& of, const WorkerPool& pool, absl::Time now) {
+  if (!of.free.empty()) return {now, of.free.begin()->second};
+  FreeSlot first;
   int looked_at = 0;
   for (const std::string& id : of.registered) {
     if (++looked_at > kMostWorkers) break;
     for (const auto& [attempt, end] : pool.Find(id)->expected_end) {
-      first = std::min(first, std::max(end, now));
+      const absl::Time at = std::max(end, now);
+      if (at < first.at) first = {at, id};
     }
   }
   return first;
@@ -34,28 +40,31 @@ Farm::Span Farm::ForecastWaiting(const Job& job, size_t build) {
   const Lane* const lane = queue_.FindLane(key);
   if (entry == nullptr || lane == nullptr) return {};
   const bool emulated = Policy::HomeIsEmulated(*lane);
-  absl::Time first = absl::InfiniteFuture();
+  FreeSlot first;
   for (const Option& option : lane->options) {
     if (option.emulated != emulated) continue;
-    first = std::min(first, FirstFree(*option.of, pool_, now_.steady));
+    FreeSlot slot = FirstFree(*option.of, pool_, now_.steady);
+    if (slot.at < first.at) first = std::move(slot);
   }
-  if (first == absl::InfiniteFuture()) return {};
+  if (first.at == absl::InfiniteFuture()) return {};
   const double all = emulated ? lane->emulated : lane->native;
   const double ahead = queue_.Ahead(key, emulated, kMostAhead);
-  absl::Time start = first;
+  absl::Time start = first.at;
   if (all > 0 && ahead > 0) {
     const double done = std::min(1e9, policy_.HomeDone(*lane, now_));
     // The slots are taken one after the other until all is done.
-    const absl::Duration left = now_.steady + absl::Seconds(done) - first;
+    const absl::Duration left = now_.steady + absl::Seconds(done) - first.at;
     start += std::max(absl::ZeroDuration(), left) * std::min(1.0, ahead / all);
   }
-  return {start, start + absl::Seconds(emulated ? entry->emulated : entry->native)};
+  const absl::Time finish = start + absl::Seconds(emulated ? entry->emulated : entry->native);
+  return {start, finish, ahead > 0 ? "" : pool_.Find(first.worker)->description.name};
 }
 
 Farm::Span Farm::ForecastRunning(const Build& build) const {
   Span span;
   for (const Attempt& attempt : build.attempts) {
-    if (std::holds_alternative<AttemptVerifying>(attempt.state)) return {now_.steady, now_.steady};
+    if (std::holds_alternative<AttemptVerifying>(attempt.state))
+      return {now_.steady, now_.steady, ""};
     const Worker* worker = pool_.Find(attempt.worker);
     if (!IsOnWorker(attempt.state) || worker == nullptr) continue;
     const auto end = worker->expected_end.find(attempt.id);
@@ -77,6 +86,7 @@ void Farm::Forecast(const Job& job, size_t build, BuildExplanation& to) {
   const absl::Duration skew = now_.wall - now_.steady;
   if (span.start != absl::InfiniteFuture()) to.predicted_start = span.start + skew;
   if (span.finish != absl::InfiniteFuture()) to.predicted_finish = span.finish + skew;
+  to.predicted_worker = std::move(span.worker);
 }
 
 }  // namespace manyarch::controller::core

@@ -6,6 +6,15 @@
 
 namespace manyarch::controller::core {
 
+namespace {
+
+constexpr absl::Duration kLossesCount = absl::Hours(24);  // For how long a loss is held against it.
+constexpr size_t kMostLosses = 16;
+constexpr absl::Duration kLeastSteady = absl::Minutes(15);
+constexpr absl::Duration kSteady = absl::Hours(16);
+
+}  // namespace
+
 uint64_t Farm::SessionOf(const std::string& worker_id) const {
   const Worker* worker = pool_.Find(worker_id);
   if (worker == nullptr) return 0;
@@ -77,7 +86,9 @@ void Farm::On(const WorkerHello& event) {
     worker = &pool_.Insert(std::move(fresh));
   }
   worker->description = event.description;
+  if (worker->known_since == absl::InfinitePast()) worker->known_since = now_.wall;
   pool_.Redescribe(*worker);
+  Grade(*worker);
   worker->incarnation = event.incarnation;
   ++worker->epoch;
   worker->state = WorkerConnected{event.session};
@@ -126,6 +137,7 @@ std::vector<std::pair<std::string, Verdict>> Farm::Reconcile(Worker& worker,
     verdicts.emplace_back(finished.attempt_id, Verdict::kAcknowledged);
     if (place && place->ref().worker == id) TakeResult(finished);
   }
+  bool any_lost = false;
   for (const std::string& attempt_id : expected) {
     if (worker.occupied.contains(attempt_id)) continue;
     const std::optional<Place> place = FindAttempt(attempt_id);
@@ -136,7 +148,9 @@ std::vector<std::pair<std::string, Verdict>> Farm::Reconcile(Worker& worker,
                                        " came back without it: the worker was stopped or restarted")
                         : absl::StrCat("the offer never reached ", worker.description.name),
                 /*counts=*/started);
+    any_lost |= started;
   }
+  if (any_lost) NoteLoss(worker);
   return verdicts;
 }
 
@@ -197,6 +211,7 @@ void Farm::LoseWorker(Worker& worker) {
                                    " for ", absl::FormatDuration(options_.lost_after)))});
   }
   worker.state = WorkerLost{};
+  if (!worker.stopping) NoteLoss(worker);
   const absl::btree_set<std::string> occupied = std::move(worker.occupied);
   worker.occupied.clear();
   worker.expected_end.clear();
@@ -255,7 +270,32 @@ void Farm::NoteSuccess(const std::string& worker_id) {
   if (Worker* worker = pool_.Find(worker_id)) {
     ++worker->successes;
     worker->streak = {};
+    if (!worker->lost_at.empty()) Grade(*worker);
   }
+}
+
+void Farm::NoteLoss(Worker& worker) {
+  worker.lost_at.push_back(now_.wall);
+  effects_->workers.insert(worker.description.id);
+  Grade(worker);
+}
+
+// How long it lasts from one loss to the next, as far as it is known, in powers of two: workers
+// that are alike in that form a class.
+void Farm::Grade(Worker& worker) {
+  std::vector<absl::Time>& losses = worker.lost_at;
+  std::erase_if(losses, [&](absl::Time at) { return now_.wall - at >= kLossesCount; });
+  if (losses.size() > kMostLosses) losses.erase(losses.begin());
+  absl::Duration steady_for;
+  if (!losses.empty()) {
+    const absl::Duration known = std::min(kLossesCount, now_.wall - worker.known_since);
+    steady_for = kLeastSteady;
+    while (steady_for * 2 * static_cast<int64_t>(losses.size()) <= known) steady_for *= 2;
+    if (steady_for >= kSteady) steady_for = absl::ZeroDuration();
+  }
+  if (steady_for == worker.steady_for) return;
+  worker.steady_for = steady_for;
+  pool_.Redescribe(worker);
 }
 
 // A worker that fails one job after the other while others succeed is taken out. One bad job, or a

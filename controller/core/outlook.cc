@@ -45,13 +45,15 @@ Outlook Spread(const std::vector<ClassLoad>& classes, const std::vector<LaneWork
         size_t best = choices.size();
         double soonest = kNever;
         for (size_t c = 0; c < choices.size(); ++c) {
-          const double done = outlook.until_done[choices[c].of] + slice(choices[c]);
+          // A slice is part of a build, which has to be done there from its start to its end.
+          const double until = outlook.until_done[choices[c].of] + slice(choices[c]);
+          const double done = std::max(until, choices[c].single);
           if (done >= soonest) continue;
           best = c;
           soonest = done;
         }
         if (best == choices.size()) break;
-        outlook.until_done[choices[best].of] = soonest;
+        outlook.until_done[choices[best].of] += slice(choices[best]);
         ++mine[best];
       }
     }

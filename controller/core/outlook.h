@@ -14,7 +14,8 @@ struct ClassLoad {
 struct LaneWork {
   struct Choice {
     size_t of = 0;       // Index of the class.
-    double seconds = 0;  // That all of the lane's work would take there.
+    double seconds = 0;  // That all of the lane's work would take there,
+    double single = 0;   // and one build of it.
   };
   std::vector<Choice> choices;
 };
@@ -29,7 +30,8 @@ struct Outlook {
 // Every lane's work is cut into slices, each of which goes where it would be done first; then all
 // are moved in turn while that ends anything sooner. So work that several classes could do does
 // not hold up work that only one can do, and a slow (emulated) way is taken only as far as the fast
-// one is busier still. A pure function; its cost is lanes x choices.
+// one is busier still. No slice ends before a whole build could, so nothing is left to a slow way
+// that would end every one of its builds later. A pure function; its cost is lanes x choices.
 Outlook Spread(const std::vector<ClassLoad>& classes, const std::vector<LaneWork>& lanes);
 
 }  // namespace manyarch::controller::core

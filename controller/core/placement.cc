@@ -1,6 +1,7 @@
 #include "controller/core/placement.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <tuple>
 
@@ -15,11 +16,20 @@ constexpr int kLookBehind = 64;
 // An outlook serves for this long, and while the queue has this part of its length more or less.
 constexpr absl::Duration kOutlookFor = absl::Seconds(5);
 constexpr double kOutlookChange = 0.05;
+// What a guest is predicted to need is taken to be longer, for it is never moved back home.
+constexpr double kGuestDoubt = 1.2;
 // A hedged build is emulated once its native turn is further away than this and than it takes.
 constexpr double kFarAway = 60;
 
 bool Contains(const std::vector<std::string>& list, const std::string& item) {
   return std::find(list.begin(), list.end(), item) != list.end();
+}
+
+// Seconds until a build ends well that starts anew whenever its worker is lost, which happens
+// `steady_for` seconds apart, more or less; 0: hardly ever.
+double WithLosses(double seconds, double steady_for) {
+  if (steady_for <= 0 || std::isinf(seconds)) return seconds;
+  return steady_for * std::expm1(std::min(20.0, seconds / steady_for));
 }
 
 double SteadySeconds(absl::Time time) { return absl::ToDoubleSeconds(time - absl::UnixEpoch()); }
@@ -68,11 +78,13 @@ const Outlook& Policy::OutlookNow(Now now) {
     Refresh(lane);
     LaneWork& work = lanes.emplace_back();
     for (const Option& option : lane.options) {
-      const double seconds = RoleOf(lane, option) == Role::kNone
-                                 ? std::numeric_limits<double>::infinity()
-                             : option.emulated ? lane.emulated
-                                               : lane.native;
-      work.choices.push_back({option.of->index, seconds});
+      const double all = RoleOf(lane, option) == Role::kNone
+                             ? std::numeric_limits<double>::infinity()
+                         : option.emulated ? lane.emulated
+                                           : lane.native;
+      const double builds = static_cast<double>(lane.size);
+      const double each = WithLosses(all / builds, option.of->steady_for);
+      work.choices.push_back({option.of->index, each * builds, each});
     }
     outlook_lanes_[lane.id] = lanes.size() - 1;
   }
@@ -134,9 +146,31 @@ std::optional<Decision> Policy::On(const Option& option, const WaitingBuild& bui
   return std::nullopt;
 }
 
+// Whether a build that may be lost here is rather to wait for a worker that is lost less often.
+bool Policy::SoonerOnSteadier(const Lane& lane, const Option& option, const WaitingBuild& build,
+                              double seconds, Now now) {
+  const double steady_for = option.of->steady_for;
+  if (steady_for <= 0) return false;
+  const double here = WithLosses(seconds, steady_for);
+  for (const Option& other : lane.options) {
+    if (RoleOf(lane, other) != Role::kHome) continue;
+    if (other.of->steady_for > 0 && other.of->steady_for <= steady_for) continue;
+    const auto fit = other.of->registered.size() -
+                     static_cast<size_t>(std::count_if(
+                         build.avoid.begin(), build.avoid.end(),
+                         [&](const std::string& id) { return other.of->registered.contains(id); }));
+    if (fit == 0) continue;
+    const double wait = other.of->free.empty() ? OutlookNow(now).until_done[other.of->index] : 0.0;
+    const double there =
+        WithLosses(other.emulated ? build.emulated : build.native, other.of->steady_for);
+    if (wait + there < here) return true;
+  }
+  return false;
+}
+
 // Starts the build at home, on this class only if one is given.
 std::optional<Decision> Policy::Home(const Lane& lane, const WorkerClass* only,
-                                     const WaitingBuild& build, Now now) const {
+                                     const WaitingBuild& build, Now now) {
   // Workers where it came to nothing are taken again only where no other would do.
   size_t others = 0;
   for (const Option& option : lane.options) {
@@ -153,11 +187,11 @@ std::optional<Decision> Policy::Home(const Lane& lane, const WorkerClass* only,
   for (const Option& option : lane.options) {
     if (RoleOf(lane, option) != Role::kHome || (only != nullptr && option.of != only)) continue;
     std::optional<Decision> one = On(option, build, may_repeat, now);
-    if (!one) continue;
+    if (!one || SoonerOnSteadier(lane, option, build, one->predicted, now)) continue;
     // Where it ends first; among equals the class that others could use least, then the idlest.
-    const auto by =
-        std::make_tuple(one->predicted, option.of->platforms.size(),
-                        static_cast<double>(option.of->busy) / std::max(1, option.of->slots));
+    const auto by = std::make_tuple(
+        WithLosses(one->predicted, option.of->steady_for), option.of->platforms.size(),
+        static_cast<double>(option.of->busy) / std::max(1, option.of->slots));
     if (best && !(by < best_by)) continue;
     best = std::move(one);
     best_by = by;
@@ -165,8 +199,8 @@ std::optional<Decision> Policy::Home(const Lane& lane, const WorkerClass* only,
   return best;
 }
 
-// Emulates one of the last builds in turn that ends sooner so than at home: the shortest, for short
-// ones leave the long ones to the fast machines.
+// Emulates one of the last builds in turn that ends sooner so than at home: the one that loses
+// least by it.
 std::optional<Decision> Policy::Guest(const Lane& lane, const WorkerClass* only, Now now) {
   if (lane.size == 0 || !MayBeGuest(lane.need) || !AnyNative(lane.options)) return std::nullopt;
   double slots = 0;
@@ -185,8 +219,11 @@ std::optional<Decision> Policy::Guest(const Lane& lane, const WorkerClass* only,
       // What has been learned since it was queued counts; a mere guess may be far off.
       const Estimate estimate = estimates_->Predict(build.kind, true, true);
       const double doubt = estimate.learned ? 0.0 : 2.0;
-      const double emulated = absl::ToDoubleSeconds(estimate.mean + doubt * estimate.spread);
-      if (emulated >= least) return false;
+      const double emulated =
+          WithLosses(kGuestDoubt * absl::ToDoubleSeconds(estimate.mean + doubt * estimate.spread),
+                     option.of->steady_for);
+      const double factor = emulated / std::max(1e-3, build.native);
+      if (factor >= least) return false;
       // Its own end at home; the outlook has spread it as if it could be cut in pieces.
       const double home = done + build.native * (1 - (1 - part) / std::max(1.0, slots));
       const bool sooner = lane.need.policy == Emulation::kAllow && part > 0 && emulated < home;
@@ -196,7 +233,7 @@ std::optional<Decision> Policy::Guest(const Lane& lane, const WorkerClass* only,
       if (!one) return false;
       one->hedged = lane.need.hedge;
       found = std::move(one);
-      least = emulated;
+      least = factor;
       return false;
     });
     if (found) return found;

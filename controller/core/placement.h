@@ -8,6 +8,8 @@
 //     although it has a native home may start as a guest, if its job allows emulation and it is
 //     predicted to end sooner so than at home (or, hedged, if its turn at home is a long way off).
 //     It is the one whose turn at home would be last.
+// A worker that is lost again and again is a home of its own: a build goes there unless it is
+// predicted to end sooner on a steadier one, waiting included; what is lost has to start anew.
 // Where several lanes are at home, those go first that the outlook (outlook.h) wants done there: a
 // slot that only one lane can use is not taken by another that could as well go elsewhere.
 #pragma once
@@ -63,7 +65,9 @@ class Policy {
   const Outlook& OutlookNow(Now now);
   double Part(const Lane& lane, const WorkerClass& of, Now now);
   std::optional<Decision> Home(const Lane& lane, const WorkerClass* only, const WaitingBuild& build,
-                               Now now) const;
+                               Now now);
+  bool SoonerOnSteadier(const Lane& lane, const Option& option, const WaitingBuild& build,
+                        double seconds, Now now);
   std::optional<Decision> Guest(const Lane& lane, const WorkerClass* only, Now now);
   std::optional<Decision> On(const Option& option, const WaitingBuild& build, bool may_repeat,
                              Now now) const;

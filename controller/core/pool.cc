@@ -87,6 +87,12 @@ int64_t AdvertisedMemory(const WorkerDescription& worker) {
   return unit == absl::string_view::npos ? bytes : bytes << (10 * (unit + 1));
 }
 
+std::string LossesText(const Worker& worker) {
+  if (worker.steady_for == absl::ZeroDuration()) return "";
+  const size_t times = worker.lost_at.size();
+  return absl::StrCat("lost ", times, times == 1 ? " time" : " times", " within a day");
+}
+
 std::string UnmetConstraint(const WorkerDescription& worker, const Need& need) {
   for (const auto& [name, wanted] : need.constraints) {
     const auto label = worker.labels.find(name);
@@ -109,7 +115,8 @@ bool AnyNative(const std::vector<Option>& options) {
   });
 }
 
-WorkerClass& WorkerPool::ClassFor(const WorkerDescription& description) {
+WorkerClass& WorkerPool::ClassFor(const Worker& worker) {
+  const WorkerDescription& description = worker.description;
   std::vector<Offer> offers;
   for (const OfferedPlatform& offered : description.platforms) {
     offers.emplace_back(offered.platform, offered.emulated);
@@ -120,7 +127,8 @@ WorkerClass& WorkerPool::ClassFor(const WorkerDescription& description) {
     const auto label = description.labels.find(name);
     if (label != description.labels.end()) labels.insert(*label);
   }
-  ClassKey key{std::move(offers), description.local, AdvertisedMemory(description), labels};
+  ClassKey key{std::move(offers), description.local, AdvertisedMemory(description), labels,
+               worker.steady_for};
   const auto [it, fresh] = by_key_.try_emplace(std::move(key), classes_.size());
   if (fresh) {
     auto one = std::make_unique<WorkerClass>();
@@ -129,6 +137,7 @@ WorkerClass& WorkerPool::ClassFor(const WorkerDescription& description) {
     one->local = description.local;
     one->memory_bytes = AdvertisedMemory(description);
     one->labels = std::move(labels);
+    one->steady_for = absl::ToDoubleSeconds(worker.steady_for);
     classes_.push_back(std::move(one));
     ++version_;
   }
@@ -148,14 +157,14 @@ void WorkerPool::Redescribe(const Worker& worker) {
   Indexed& entry = indexed_[worker.description.id];
   TakeOut(worker.description.id, entry);
   entry = {};
-  entry.of = &ClassFor(worker.description);
+  entry.of = &ClassFor(worker);
   Reindex(worker);
 }
 
 void WorkerPool::Reindex(const Worker& worker) {
   const std::string& id = worker.description.id;
   Indexed& entry = indexed_[id];
-  if (entry.of == nullptr) entry.of = &ClassFor(worker.description);
+  if (entry.of == nullptr) entry.of = &ClassFor(worker);
   TakeOut(id, entry);
   WorkerClass& of = *entry.of;
   entry = {};
@@ -247,7 +256,8 @@ std::string WorkerPool::Explain(const Need& need) const {
       names.push_back(absl::StrCat(
           worker.description.name, " (", worker.occupied.size(), " of ", worker.description.slots,
           worker.description.slots == 1 ? " slot" : " slots", " taken",
-          std::holds_alternative<WorkerSuspect>(worker.state) ? ", not answering" : "", ")"));
+          std::holds_alternative<WorkerSuspect>(worker.state) ? ", not answering" : "",
+          LossesText(worker).empty() ? "" : ", ", LossesText(worker), ")"));
     }
   }
   if (count == 0) return ExplainUnservable(need);

@@ -30,6 +30,7 @@ struct WorkerClass {
   bool local = false;
   int64_t memory_bytes = 0;                          // 0: not advertised.
   absl::btree_map<std::string, std::string> labels;  // Those that some build has asked for.
+  double steady_for = 0;  // Seconds from one loss of such a worker to the next; 0: hardly ever.
 
   absl::btree_set<std::string> registered;
   absl::btree_set<std::pair<int, std::string>> free;  // By number of attempts, then id.
@@ -57,7 +58,7 @@ class WorkerPool {
   // To be called after anything about the worker changed that decides whether it is registered or
   // free, or when what it runs is predicted to end.
   void Reindex(const Worker& worker);
-  // To be called, instead, after its description has changed.
+  // To be called, instead, after its description or its steadiness has changed.
   void Redescribe(const Worker& worker);
   // A build asks for these labels: from now on they tell classes apart.
   void Distinguish(const Need& need);
@@ -78,8 +79,8 @@ class WorkerPool {
 
  private:
   using Offer = std::pair<Platform, bool>;
-  using ClassKey =
-      std::tuple<std::vector<Offer>, bool, int64_t, absl::btree_map<std::string, std::string>>;
+  using ClassKey = std::tuple<std::vector<Offer>, bool, int64_t,
+                              absl::btree_map<std::string, std::string>, absl::Duration>;
   // What the index says of a worker now, to be taken out again.
   struct Indexed {
     WorkerClass* of = nullptr;
@@ -92,7 +93,7 @@ class WorkerPool {
   };
 
   static void TakeOut(const std::string& id, Indexed& entry);
-  WorkerClass& ClassFor(const WorkerDescription& description);
+  WorkerClass& ClassFor(const Worker& worker);
   std::string ExplainUnservable(const Need& need) const;
 
   absl::btree_map<std::string, Worker> workers_;
@@ -106,6 +107,9 @@ class WorkerPool {
 // The bytes that a worker's label "memory" promises, as in "64GiB", "64G" or "68719476736"; 0 where
 // there is none.
 int64_t AdvertisedMemory(const WorkerDescription& worker);
+
+// "lost 3 times within a day", for one that is lost too often for every build; else empty.
+std::string LossesText(const Worker& worker);
 
 // Why a worker does not fulfil the constraints or the memory of a need; empty: it does.
 std::string UnmetConstraint(const WorkerDescription& worker, const Need& need);

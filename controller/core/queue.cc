@@ -21,8 +21,9 @@ int WaitingQueue::IdOf(const std::string& project) {
 }
 
 absl::Time WaitingQueue::RankOf(const WaitingBuild& build) const {
-  const double longest = absl::ToDoubleSeconds(options_.max_overtake) / 2;
-  return build.submitted - absl::Seconds(std::min(build.expected, longest));
+  const double most = absl::ToDoubleSeconds(options_.max_overtake);
+  if (most <= 0) return build.submitted;
+  return build.submitted - absl::Seconds(most * build.expected / (build.expected + 2 * most));
 }
 
 Lane::Age WaitingQueue::AgeOf(const WaitingBuild& build) const {

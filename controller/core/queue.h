@@ -43,9 +43,9 @@ struct WaitingBuild {
 
 // When a build's turn is, among those that wait. First those that have waited for max_overtake, in
 // the order of submission, to the minute: they are overtaken by none submitted later. Then the
-// project that has had the least; within it priority; then the time of submission less the time it
-// is predicted to take (so that the slowest platform of a job, and long builds altogether, go
-// first), a head start of half of max_overtake at most.
+// project that has had the least; within it priority; then the time of submission less a head start
+// that grows with the time it is predicted to take (so that the slowest platform of a job, and long
+// builds altogether, go first), to max_overtake at most.
 struct Turn {
   bool aged = false;
   double share = 0;

@@ -309,6 +309,9 @@ struct Worker {
   std::string not_ready;  // Why it takes nothing new for now, as it says itself; empty: it does.
   int64_t successes = 0;
   FailureStreak streak;
+  absl::Time known_since = absl::InfinitePast();  // Wall: its first Hello.
+  std::vector<absl::Time> lost_at;                // Wall: when it was lost within the last day.
+  absl::Duration steady_for;  // From one loss to the next, roughly; zero: hardly ever lost.
   absl::btree_set<std::string> occupied;  // Attempts that hold a slot there, abandoned ones too.
   absl::btree_map<std::string, absl::Time> expected_end;  // Steady, of those known among them.
   absl::Time last_heard;                                  // Steady.

@@ -1,5 +1,7 @@
 #include "controller/rpc/explanation.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "controller/wire/convert.h"
 #include "controller/wire/times.h"
@@ -73,6 +75,7 @@ void AddForecast(const std::vector<core::BuildExplanation>& builds, v1::Job& job
       if (known.predicted_finish) {
         *build.mutable_predicted_finish() = wire::ToProto(*known.predicted_finish);
       }
+      build.set_predicted_worker(known.predicted_worker);
       finish = known.predicted_finish;
     }
     if (build.optional()) continue;
@@ -86,6 +89,21 @@ void AddForecast(const std::vector<core::BuildExplanation>& builds, v1::Job& job
     return;
   }
   *job.mutable_predicted_finish() = wire::ToProto(*last);
+}
+
+void KeepForecast(const v1::Job& told, v1::Job& job) {
+  for (int b = 0; b < std::min(job.builds_size(), told.builds_size()); ++b) {
+    const v1::Build& known = told.builds(b);
+    v1::Build& build = *job.mutable_builds(b);
+    // What has started or ended since then was predicted from another state.
+    if (known.state() != build.state()) return;
+    if (known.has_predicted_start()) *build.mutable_predicted_start() = known.predicted_start();
+    if (known.has_predicted_finish()) *build.mutable_predicted_finish() = known.predicted_finish();
+    build.set_predicted_worker(known.predicted_worker());
+  }
+  if (!told.has_predicted_finish()) return;
+  *job.mutable_predicted_finish() = told.predicted_finish();
+  *job.mutable_gating() = told.gating();
 }
 
 v1::ExplainJobResponse ExplanationOf(v1::Job job,

@@ -28,6 +28,8 @@ constexpr int kMostReferences = 100;
 constexpr absl::Duration kLookUp = absl::Milliseconds(250);
 // Watchers are told when builds are predicted to end no more often than this.
 constexpr absl::Duration kTellTimes = absl::Seconds(2);
+// And no less often, though nothing else has changed.
+constexpr absl::Duration kTellTimesAgain = absl::Seconds(15);
 
 absl::Time DeadlineOf(const grpc::ServerContext& context) {
   const absl::Time latest = absl::Now() + kLongestCall;
@@ -236,21 +238,26 @@ grpc::Status FarmService::WatchJob(grpc::ServerContext* context, const v1::Watch
   int64_t seen =
       request->after_revision() > 0 && !IsTerminal(*first) ? request->after_revision() : -1;
   absl::Time told = absl::InfinitePast();
+  v1::Job known = *first;  // As the store has it, without what is predicted.
+  v1::WatchJobResponse response;
   while (!context->IsCancelled()) {
     if (stopping_) return ToGrpc(Stopping());
     absl::StatusOr<std::optional<v1::Job>> job = jobs_->Await(id, seen, absl::Now() + kLookUp);
     if (!job.ok()) return ToGrpc(job.status());
-    if (!job->has_value()) continue;
-    seen = (*job)->revision();
-    const bool over = IsTerminal(**job);
-    v1::WatchJobResponse response;
-    *response.mutable_job() = **std::move(job);
-    if (absl::Now() - told > kTellTimes) {
-      AddTimes(*response.mutable_job(), absl::Now() + kLookUp);
+    const absl::Duration since = absl::Now() - told;
+    if (!job->has_value() && since < kTellTimesAgain) continue;
+    if (job->has_value()) known = **std::move(job);
+    seen = known.revision();
+    v1::Job now = known;
+    if (since > kTellTimes) {
+      AddTimes(now, absl::Now() + kLookUp);
       told = absl::Now();
+    } else {
+      KeepForecast(response.job(), now);
     }
+    *response.mutable_job() = std::move(now);
     if (!writer->Write(response)) break;
-    if (over) return grpc::Status::OK;
+    if (IsTerminal(known)) return grpc::Status::OK;
   }
   return grpc::Status::CANCELLED;
 }

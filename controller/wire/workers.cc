@@ -80,6 +80,10 @@ v1::StoredWorker ToStored(const core::Worker& worker) {
   stored.set_epoch(worker.epoch);
   stored.set_admission(AdmissionToProto(worker.admission));
   stored.set_admission_reason(worker.admission_reason);
+  if (worker.known_since != absl::InfinitePast()) {
+    *stored.mutable_known_since() = ToProto(worker.known_since);
+  }
+  for (const absl::Time at : worker.lost_at) *stored.add_lost_at() = ToProto(at);
   return stored;
 }
 
@@ -89,6 +93,8 @@ core::Worker FromStored(const v1::StoredWorker& stored) {
   worker.epoch = stored.epoch();
   worker.admission = AdmissionFromProto(stored.admission());
   worker.admission_reason = stored.admission_reason();
+  if (stored.has_known_since()) worker.known_since = FromProto(stored.known_since());
+  for (const auto& at : stored.lost_at()) worker.lost_at.push_back(FromProto(at));
   return worker;
 }
 

@@ -13,7 +13,7 @@ using testing::IsEmpty;
 
 TEST(DescribeChanges, TellsAllOfAJobSeenFirst) {
   EXPECT_THAT(
-      DescribeChanges(nullptr, FromText<v1::Job>(kRunningJob)),
+      DescribeChanges(nullptr, FromText<v1::Job>(kRunningJob), At(65)),
       ElementsAre("linux/amd64: succeeded: sha256:aa",
                   "linux/arm64: attempt 1 on small (emulated) was lost: the worker went away",
                   "linux/arm64: building on big (emulated)"));
@@ -21,28 +21,29 @@ TEST(DescribeChanges, TellsAllOfAJobSeenFirst) {
 
 TEST(DescribeChanges, TellsNothingTwice) {
   const auto job = FromText<v1::Job>(kRunningJob);
-  EXPECT_THAT(DescribeChanges(&job, job), IsEmpty());
+  EXPECT_THAT(DescribeChanges(&job, job, At(65)), IsEmpty());
 }
 
 TEST(DescribeChanges, TellsEachStateOnce) {
   auto before = FromText<v1::Job>(R"(builds { platform { os: "linux" arch: "arm64" }
       state: BUILD_STATE_WAITING waiting_reason: "no worker free" })");
-  EXPECT_THAT(DescribeChanges(nullptr, before),
+  EXPECT_THAT(DescribeChanges(nullptr, before, At(65)),
               ElementsAre("linux/arm64: waiting: no worker free"));
   auto after = before;
   after.mutable_builds(0)->set_waiting_reason("no worker offers it");
-  EXPECT_THAT(DescribeChanges(&before, after),
+  EXPECT_THAT(DescribeChanges(&before, after, At(65)),
               ElementsAre("linux/arm64: waiting: no worker offers it"));
   before = after;
   after.mutable_builds(0)->set_waiting_reason("waiting for a free slot");
-  EXPECT_THAT(DescribeChanges(&before, after), ElementsAre("linux/arm64: waiting for a free slot"));
+  EXPECT_THAT(DescribeChanges(&before, after, At(65)),
+              ElementsAre("linux/arm64: waiting for a free slot"));
   before = after;
   after.mutable_builds(0)->set_state(v1::BUILD_STATE_RUNNING);
   auto& attempt = *after.mutable_builds(0)->add_attempts();
   attempt.set_id("a");
   attempt.set_worker_name("w");
   attempt.set_state(v1::ATTEMPT_STATE_OFFERED);
-  EXPECT_THAT(DescribeChanges(&before, after), IsEmpty());
+  EXPECT_THAT(DescribeChanges(&before, after, At(65)), IsEmpty());
   const std::pair<v1::AttemptState, const char*> lines[] = {
       {v1::ATTEMPT_STATE_ACCEPTED, "linux/arm64: taken by w"},
       {v1::ATTEMPT_STATE_FETCHING, "linux/arm64: fetching the context on w"},
@@ -51,13 +52,13 @@ TEST(DescribeChanges, TellsEachStateOnce) {
   for (const auto& [state, line] : lines) {
     before = after;
     after.mutable_builds(0)->mutable_attempts(0)->set_state(state);
-    EXPECT_THAT(DescribeChanges(&before, after), ElementsAre(line));
+    EXPECT_THAT(DescribeChanges(&before, after, At(65)), ElementsAre(line));
   }
 }
 
 TEST(DescribeChanges, AFailureIsToldOnceNotForTheAttemptToo) {
   auto before = FromText<v1::Job>(kRunningJob);
-  EXPECT_THAT(DescribeChanges(&before, FromText<v1::Job>(kFailedJob)),
+  EXPECT_THAT(DescribeChanges(&before, FromText<v1::Job>(kFailedJob), At(65)),
               ElementsAre("linux/arm64: failed: the step exited with code 2"));
 }
 
@@ -83,16 +84,16 @@ v1::Job FailingJob(int n) {
 }
 
 TEST(DescribeChanges, AFailureThatRepeatsIsToldOnceAndShort) {
-  EXPECT_THAT(DescribeChanges(nullptr, FailingJob(1)),
+  EXPECT_THAT(DescribeChanges(nullptr, FailingJob(1), At(65)),
               ElementsAre("linux/arm64: attempt 1 on w failed: " + std::string(160, 'x') + "...",
                           "linux/arm64: trying again"));
   v1::Job before = FailingJob(1);
   before.mutable_builds(0)->set_state(v1::BUILD_STATE_RUNNING);
-  EXPECT_THAT(DescribeChanges(&before, FailingJob(2)),
+  EXPECT_THAT(DescribeChanges(&before, FailingJob(2), At(65)),
               ElementsAre("linux/arm64: attempt 2 on w failed: the same again",
                           "linux/arm64: trying again"));
   before = FailingJob(2);
-  EXPECT_THAT(DescribeChanges(&before, FailingJob(3)),
+  EXPECT_THAT(DescribeChanges(&before, FailingJob(3), At(65)),
               ElementsAre("linux/arm64: attempt 3 on w failed: the same again",
                           "linux/arm64: failed: gave up after 3 attempts"));
 }
@@ -100,7 +101,7 @@ TEST(DescribeChanges, AFailureThatRepeatsIsToldOnceAndShort) {
 TEST(DescribeChanges, ARefusalThatNoAttemptToldIsToldInFull) {
   v1::Job job = FailingJob(1);
   job.mutable_builds(0)->set_waiting_reason("to be tried again, because w refused it: busy");
-  EXPECT_THAT(DescribeChanges(nullptr, job).back(),
+  EXPECT_THAT(DescribeChanges(nullptr, job, At(65)).back(),
               "linux/arm64: waiting: to be tried again, because w refused it: busy");
 }
 
@@ -110,9 +111,24 @@ TEST(DescribeChanges, TellsWarningsReasonsAndPublishing) {
   after.set_state(v1::JOB_STATE_PUBLISHING);
   after.set_status_reason("the registry is slow");
   after.mutable_builds(0)->add_warnings("the config says v7");
-  EXPECT_THAT(DescribeChanges(&before, after),
+  EXPECT_THAT(DescribeChanges(&before, after, At(65)),
               ElementsAre("linux/amd64: warning: the config says v7",
                           "publishing the manifest list", "job: the registry is slow"));
+}
+
+TEST(DescribeChanges, TellsWhenTheJobIsToEndOnceAndAgainWhereThatMovesByMuch) {
+  auto before = FromText<v1::Job>(kRunningJob);
+  auto after = before;
+  *after.mutable_gating() = after.builds(1).platform();
+  after.mutable_predicted_finish()->set_seconds(kStart + 65 + 20 * 60);
+  EXPECT_THAT(DescribeChanges(&before, after, At(65)),
+              ElementsAre("job: about 20 min left, linux/arm64 decides"));
+  before = after;
+  after.mutable_predicted_finish()->set_seconds(kStart + 65 + 23 * 60);
+  EXPECT_THAT(DescribeChanges(&before, after, At(65)), IsEmpty());
+  after.mutable_predicted_finish()->set_seconds(kStart + 65 + 40 * 60);
+  EXPECT_THAT(DescribeChanges(&before, after, At(65)),
+              ElementsAre("job: about 40 min left, linux/arm64 decides"));
 }
 
 }  // namespace

@@ -87,5 +87,28 @@ TEST(StepIn, FindsStepsOfOneAndOfSeveralStages) {
   EXPECT_EQ(StepIn("--> abc"), "");
 }
 
+TEST(Lanes, TellWhenAWaitingBuildIsToStartAndTheHeadingWhatTheJobWaitsForLast) {
+  const auto job = FromText<v1::Job>(R"(id: "j1" state: JOB_STATE_RUNNING
+      gating { os: "linux" arch: "s390x" } predicted_finish { seconds: 1700000720 }
+      builds { platform { os: "linux" arch: "arm64" } state: BUILD_STATE_WAITING
+               waiting_reason: "waiting for a free slot" predicted_worker: "w2"
+               predicted_start { seconds: 1700000180 } }
+      builds { platform { os: "linux" arch: "s390x" } state: BUILD_STATE_WAITING
+               predicted_start { seconds: 1700000300 } })");
+  const ScreenSize wide{101, 24};
+  EXPECT_THAT(
+      Texts(job, {}, 0, wide),
+      ElementsAre(
+          "job j1  running  about 12 min left, linux/s390x decides",
+          "  linux/arm64  waiting      starts in about 3 min on w2; waiting for a free slot",
+          "  linux/s390x  waiting      starts in about 5 min"));
+  // Time passes, and nothing else is heard.
+  EXPECT_THAT(
+      Texts(job, {}, 290, wide),
+      ElementsAre("job j1  running  about 7 min left, linux/s390x decides",
+                  "  linux/arm64  waiting      starts any moment on w2; waiting for a free slot",
+                  "  linux/s390x  waiting      starts in less than a minute"));
+}
+
 }  // namespace
 }  // namespace manyarch::cli

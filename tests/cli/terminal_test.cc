@@ -115,6 +115,42 @@ TEST_F(TerminalTest, LanesNeverWrapAndAFailureEndsTheScreen) {
   }
 }
 
+TEST_F(TerminalTest, TheHeadingTellsHowLongItTakesAndALaneWhenItStarts) {
+  farm_.watch = [this](const v1::WatchJobRequest&, FakeFarm::Watch* writer) {
+    v1::WatchJobResponse response;
+    v1::Job& job = *response.mutable_job() = FromText<v1::Job>(kRunningJob);
+    const int64_t now = absl::ToUnixSeconds(absl::Now());
+    v1::Build& waits = *job.add_builds();
+    waits.mutable_platform()->set_os("linux");
+    waits.mutable_platform()->set_arch("s390x");
+    waits.set_state(v1::BUILD_STATE_WAITING);
+    waits.set_predicted_worker("w2");
+    // Far enough away that a slow machine still shows the same hours.
+    waits.mutable_predicted_start()->set_seconds(now + 3 * 3600 + 1800);
+    job.mutable_predicted_finish()->set_seconds(now + 12 * 3600 + 1800);
+    *job.mutable_gating() = waits.platform();
+    writer->Write(response);
+    end_.WaitForNotification();
+    *response.mutable_job() = FromText<v1::Job>(last_);
+    writer->Write(response);
+    return grpc::Status::OK;
+  };
+  OnTerminal terminal(kAttach, Env(), 100, 24);
+  ASSERT_TRUE(terminal.AwaitText("min on w2")) << terminal.written();
+  Screen screen(100);
+  screen.Write(terminal.written());
+  EXPECT_THAT(screen.Lines(), Contains(HasSubstr("linux/s390x  waiting")));
+  EXPECT_THAT(screen.Lines(), Contains(HasSubstr("starts in about 3 h ")));
+  EXPECT_THAT(screen.Lines(),
+              Contains(testing::ContainsRegex("about 12 h .* min left, linux/s390x decides")));
+  End();
+  EXPECT_EQ(terminal.AwaitExit(), 1);
+  // What is over is not predicted any more.
+  Screen last(100);
+  last.Write(terminal.written());
+  EXPECT_THAT(last.Lines(), testing::Not(Contains(HasSubstr("decides"))));
+}
+
 TEST_F(TerminalTest, AWindowThatBecomesNarrowerIsNotOverrun) {
   OnTerminal terminal(kAttach, Env(), 120, 24);
   ASSERT_TRUE(terminal.AwaitText("xxxx"));

@@ -180,6 +180,22 @@ TEST_F(StoreTest, EveryStateOfAJobSurvivesARestart) {
   ASSERT_EQ(state->workers.size(), 1U);
 }
 
+TEST_F(StoreTest, WhenAWorkerWasLostIsKept) {
+  FarmRig rig;
+  rig.Join("w", 1, {"linux/amd64"});
+  const absl::Time joined = rig.wall();
+  rig.Do(core::WorkerGone{1});
+  rig.Pass(absl::Minutes(2));
+  ASSERT_TRUE(CommitAll(*Open(), rig.farm()).ok());
+  const auto store = Open();
+  const absl::StatusOr<core::FarmState> state = store->Load();
+  ASSERT_TRUE(state.ok()) << state.status();
+  ASSERT_EQ(state->workers.size(), 1U);
+  EXPECT_EQ(state->workers[0].known_since, joined);
+  EXPECT_EQ(state->workers[0].lost_at, rig.farm().FindWorker("w")->lost_at);
+  EXPECT_EQ(state->workers[0].lost_at.size(), 1U);
+}
+
 TEST_F(StoreTest, SealedSecretsLiveAsLongAsTheirJob) {
   FarmRig rig;
   auto spec = FarmRig::Spec({"linux/amd64"});

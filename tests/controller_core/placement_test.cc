@@ -103,6 +103,28 @@ TEST(PlacementPolicy, TheSlowestPlatformOfAJobGoesFirst) {
               ElementsAre("greet 1", "offer j1-386-1 to 1"));
 }
 
+TEST(PlacementPolicy, ALongBuildStartsBeforeShortOnesSubmittedALittleEarlier) {
+  FarmRig rig(After({{"reg/long", "linux/amd64", 120, 0}, {"reg/short", "linux/amd64", 1, 0}}));
+  rig.Join("w", 1, {"linux/amd64"});
+  rig.Submit("j0", SpecOf("reg/short", "linux/amd64"));
+  rig.Accept(1, "j0-amd64-1");
+  rig.Submit("short", SpecOf("reg/short", "linux/amd64"));
+  rig.Pass(absl::Minutes(15), {1});
+  rig.Submit("long", SpecOf("reg/long", "linux/amd64"));
+  EXPECT_THAT(rig.Push(1, "j0-amd64-1"), Contains("offer long-amd64-1 to 1"));
+}
+
+TEST(PlacementPolicy, OfSeveralGuestsTheOneThatLosesLeastByEmulationGoes) {
+  FarmRig rig(After({{"reg/app", "linux/arm64", 10, 80}, {"reg/script", "linux/arm64", 10, 20}}));
+  rig.Join("native", 1, {"linux/arm64"});
+  for (int j = 1; j <= 14; ++j) {
+    rig.Submit(absl::StrCat("j", j),
+               SpecOf(j == 7 ? "reg/script" : "reg/app", "linux/arm64", Emulation::kAllow));
+  }
+  EXPECT_THAT(rig.Join("emulating", 2, {"linux/amd64", "linux/arm64*"}),
+              Contains("offer j7-arm64-1 to 2 emulated"));
+}
+
 TEST(PlacementPolicy, ABuildReturnsToTheWorkerThatHasBuiltItLately) {
   FarmRig rig;
   rig.Join("a", 1, {"linux/amd64"});
@@ -286,6 +308,8 @@ TEST(Forecast, TellsStartAndEndOfWhatWaitsAndRuns) {
   EXPECT_EQ(minutes("j1"), std::make_pair(int64_t{-1}, int64_t{10}));
   EXPECT_EQ(minutes("j2"), std::make_pair(int64_t{10}, int64_t{18}));  // Warm where j1 was.
   EXPECT_GE(minutes("j3").first, 14);
+  EXPECT_EQ(rig.Forecast("j2").predicted_worker, "w");
+  EXPECT_EQ(rig.Forecast("j3").predicted_worker, "");  // Its turn is not next.
   rig.Submit("k", SpecOf("reg/app", "linux/s390x"));
   EXPECT_EQ(minutes("k"), std::make_pair(int64_t{-1}, int64_t{-1}));
 }

@@ -54,6 +54,27 @@ TEST(WorkerAttempts, LikeAttemptsGoToTheSlotThatHasTheirCaches) {
   EXPECT_THAT(rig.Offer("e", "s390x"), Contains("start e in 0"));
 }
 
+TEST(WorkerAttempts, ASlotIsKnownByAllThatItRanNotByTheLastAlone) {
+  Rig rig({.slots = 3});
+  rig.Join();
+  const auto run = [&](const std::string& id, const std::string& affinity) {
+    const auto lines = rig.Offer(id, affinity);
+    rig.Finish(id, "image");
+    return lines.at(0);
+  };
+  rig.Offer("busy", "arm64 reg/x");
+  EXPECT_EQ(run("a", "amd64 reg/app"), "start a in 1");
+  EXPECT_EQ(run("b", "arm64 reg/app"), "start b in 2");
+  EXPECT_EQ(run("c", "amd64 reg/app"), "start c in 1");
+  // The store for arm64 in slot 2 has what arm64 builds share; slot 1 has none.
+  EXPECT_EQ(run("d", "arm64 reg/lib"), "start d in 2");
+  EXPECT_EQ(run("e", "arm64 reg/app"), "start e in 2");
+  EXPECT_EQ(run("f", "s390x reg/app"), "start f in 1");
+  EXPECT_EQ(run("g", "amd64 reg/app"), "start g in 1");
+  rig.Finish("busy", "image");
+  EXPECT_EQ(run("h", "arm64 reg/x"), "start h in 0");
+}
+
 TEST(WorkerAttempts, ProgressIsToldWhileThereIsASession) {
   Rig rig;
   rig.Join();

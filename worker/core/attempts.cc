@@ -7,25 +7,50 @@
 
 namespace manyarch::worker::core {
 
+namespace {
+
+// Of an affinity: what stands before the first space.
+absl::string_view PlatformOf(absl::string_view affinity) {
+  return affinity.substr(0, affinity.find(' '));
+}
+
+}  // namespace
+
 int Worker::FreeSlots() const {
   return static_cast<int>(std::count_if(slots_.begin(), slots_.end(),
                                         [](const Slot& s) { return s.attempt_id.empty(); }));
 }
 
 int Worker::PickSlot(const std::string& affinity) const {
-  // Best: a slot that last ran the like. Next: one that never ran anything. Else: the first free
-  // one.
+  // Best: the slot that ran the like last. Next: one whose store for the platform has something in
+  // it. Else: the one that has run the fewest kinds, for its stores have most room.
+  const auto same_platform = [&](const std::string& other) {
+    return PlatformOf(other) == PlatformOf(affinity);
+  };
   int best = -1;
-  int best_rank = 3;
+  std::pair<int, size_t> best_by;
   for (int i = 0; i < static_cast<int>(slots_.size()); ++i) {
     if (!slots_[i].attempt_id.empty()) continue;
-    const int rank = slots_[i].affinity == affinity ? 0 : slots_[i].affinity.empty() ? 1 : 2;
-    if (rank < best_rank) {
-      best = i;
-      best_rank = rank;
+    const std::vector<std::string>& ran = slots_[i].ran;
+    const auto at = std::find(ran.rbegin(), ran.rend(), affinity);
+    std::pair<int, size_t> by = {2, ran.size()};
+    if (at != ran.rend()) {
+      by = {0, static_cast<size_t>(at - ran.rbegin())};
+    } else if (std::any_of(ran.begin(), ran.end(), same_platform)) {
+      by = {1, ran.size()};
     }
+    if (best >= 0 && by >= best_by) continue;
+    best = i;
+    best_by = by;
   }
   return best;
+}
+
+void Worker::Slot::Take(const std::string& attempt, const std::string& affinity) {
+  attempt_id = attempt;
+  std::erase(ran, affinity);
+  ran.push_back(affinity);
+  if (ran.size() > kMostKinds) ran.erase(ran.begin());
 }
 
 void Worker::On(const Offered& e, absl::Time now) {
@@ -46,7 +71,7 @@ void Worker::On(const Offered& e, absl::Time now) {
   if (!not_ready_.empty()) return refuse(not_ready_);
   const int slot = PickSlot(e.affinity);
   if (slot < 0) return refuse(absl::StrCat("all slots are busy (", slots_.size(), ")"));
-  slots_[slot] = Slot{e.attempt_id, e.affinity};
+  slots_[slot].Take(e.attempt_id, e.affinity);
   attempts_[e.attempt_id] = Running{slot, Phase::kAccepted};
   effects_.push_back(StartAttempt{e.attempt_id, slot, e.order});
   effects_.push_back(SendOfferAnswer{e.connection, e.attempt_id, true, ""});

@@ -53,8 +53,9 @@ struct Offered {
   ConnectionId connection = 0;
   std::string attempt_id;
   std::string order;  // What to do, opaque here.
-  std::string
-      affinity;  // Attempts with equal affinity share caches: they go to the same slot if they can.
+  // "PLATFORM" or "PLATFORM REPOSITORY". Attempts with equal affinity share caches, and those of
+  // one platform share base images: they go to the same slot if they can.
+  std::string affinity;
 };
 
 struct Abandoned {

@@ -108,9 +108,11 @@ class Worker {
 
  private:
   struct Slot {
-    std::string attempt_id;  // Empty: free.
-    std::string affinity;    // Of the last attempt that ran here.
+    std::string attempt_id;        // Empty: free.
+    std::vector<std::string> ran;  // Affinities of what ran here, each once, the latest last.
+    void Take(const std::string& attempt, const std::string& affinity);
   };
+  static constexpr size_t kMostKinds = 32;  // Kept of each slot.
 
   // One for each kind of event.
   void On(const Connected& e, absl::Time now);

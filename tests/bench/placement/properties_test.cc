@@ -75,15 +75,17 @@ TEST_F(OnRandomFarms, NoneWaitsPastTheBoundWhileLaterOnesStartAtItsHome) {
 }
 
 // Starting in order never looks back, so another worker can make the end later (Graham's anomaly):
-// seldom, and not by much.
+// hardly ever, and not by much.
 TEST_F(OnRandomFarms, AnotherWorkerHardlyEverMakesTheMakespanWorse) {
-  int worse = 0;
-  ForEach([&worse](uint64_t seed, const Trace&, const Runs&, const Result& result) {
-    const double with_another = RunFarm(RandomTrace(seed, 1)).makespan;
-    EXPECT_LE(with_another, 1.10 * result.makespan);
-    if (with_another > 1.05 * result.makespan) ++worse;
-  });
-  EXPECT_LE(worse, 1);
+  constexpr uint64_t kFarms = 300;
+  uint64_t worse = 0;
+  for (uint64_t seed = 1; seed <= kFarms; ++seed) {
+    const double without = RunFarm(RandomTrace(seed, 0)).makespan;
+    const double with = RunFarm(RandomTrace(seed, 1)).makespan;
+    EXPECT_LE(with, 1.10 * without) << "seed " << seed;
+    if (with > 1.05 * without) ++worse;
+  }
+  EXPECT_LE(worse, kFarms / 100);
 }
 
 TEST_F(OnRandomFarms, TheBoundIsOne) {

@@ -43,7 +43,7 @@ enum class Rival {
   kLeastLoaded,  // The free slot, native or not, of the worker with the smallest part taken.
   kFifo,         // The first free slot that is native, where any worker is.
 };
-Result RunRival(const Trace& trace, Rival rival);
+Result RunRival(const Trace& trace, Rival rival, Runs* runs_out = nullptr);
 
 // Draws makespan over the lower bound for every trace and policy.
 std::string Plot(const std::vector<std::string>& traces,

@@ -161,10 +161,11 @@ class Simulation {
 
 }  // namespace
 
-Result RunRival(const Trace& trace, Rival rival) {
+Result RunRival(const Trace& trace, Rival rival, Runs* runs_out) {
   static const char* const kNames[] = {"first-native", "least-loaded", "fifo"};
   Simulation simulation(trace, rival);
   simulation.Run();
+  if (runs_out != nullptr) *runs_out = simulation.runs();
   return Summarise(kNames[static_cast<int>(rival)], trace, simulation.runs());
 }
 
