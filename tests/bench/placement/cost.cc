@@ -105,14 +105,14 @@ class BusyFarm {
 
 std::string DecisionCosts() {
   std::string json;
-  std::cout
+  std::cerr
       << "\nwhole rounds (submit, offer, accept, finish, check, publish) in the core alone:\n";
   double base = 0;
   for (const int workers : {100, 5'000}) {
     for (const int queued : {1'000, 100'000}) {
       const double seconds = BusyFarm(queued, workers).Measure();
       if (base == 0) base = seconds;
-      std::cout << absl::StreamFormat(
+      std::cerr << absl::StreamFormat(
           "  %6d queued, %5d workers: %6.1f us, rate %.2f of the first\n", queued, workers,
           seconds * 1e6, base / seconds);
       absl::StrAppendFormat(&json, "%s{\"queued\":%d,\"workers\":%d,\"us\":%.2f,\"rate\":%.3f}",
