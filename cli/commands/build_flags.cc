@@ -108,7 +108,20 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
   text("--authfile", flags.authfile,
        "Registry credentials for this job alone, in the place of the controller's", "FILE");
   command.add_flag("--no-cache", flags.no_cache, "Build every step anew");
-  command.add_flag("--pull", flags.pull, "Look for newer base images");
+  // podman and buildah have policies; what is done without the flag is their "newer".
+  const auto policy = std::make_shared<std::string>();  // For as long as its option lives.
+  command
+      .add_flag("--pull", *policy,
+                "Pull base images anew (default: those that are newer in their registry)")
+      ->each([&flags, policy](const std::string& given) {
+        flags.pull = given == "true" || given == "always";
+        if (!flags.pull && given != "false" && given != "newer" && given != "ifnewer") {
+          flags.refused.push_back(
+              absl::StrCat("--pull=", given,
+                           " is not supported: workers must not differ in how old their base "
+                           "images are; leave it out, or write --pull"));
+        }
+      });
   list("--cache-from", flags.cache_from,
        "Look for layers in this repository, each platform in its own (repeatable)", "REPOSITORY");
   list("--cache-to", flags.cache_to, "Push layers to this repository (repeatable)", "REPOSITORY");

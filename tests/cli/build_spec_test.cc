@@ -143,6 +143,7 @@ TEST(BuildSpec, RefusesInSentences) {
       {{"-t", "r/x:1", "-o", "type=tar"}, "--output is not for manyarch"},
       {{"-t", "r/x:1", "--load"}, "--load is not for manyarch"},
       {{"-t", "r/x:1", "--builder", "b"}, "chosen with --farm"},
+      {{"-t", "r/x:1", "--pull=never"}, "--pull=never is not supported"},
       {{"-t", "r/x:1", "--load=true"}, "--load is not for manyarch"},
       {{"-t", "r/x:1", "--push=false"}, "it always pushes"},
       {{"-t", "r/x:1", "--provenance=mode=max"}, "--provenance is not supported"},
@@ -163,6 +164,15 @@ TEST(BuildSpec, FlagsOfOthersThatAskForWhatIsDoneAnywayAreTaken) {
   const auto spec = Spec({"-t", "r/x:1", "--push", "--load=false", "--provenance=false",
                           "--sbom=false", "--layers", "--rm", "--force-rm=true", "--cleanup", "."});
   EXPECT_TRUE(spec.ok()) << spec.status();
+}
+
+TEST(BuildSpec, PullingIsSaidAsDockerOrAsPodmanSaysIt) {
+  for (const char* flag : {"--pull", "--pull=true", "--pull=always"}) {
+    EXPECT_TRUE(Spec({"-t", "r/x:1", flag, "."})->options().pull()) << flag;
+  }
+  for (const char* flag : {"--pull=false", "--pull=newer", "--no-cache"}) {
+    EXPECT_FALSE(Spec({"-t", "r/x:1", flag, "."})->options().pull()) << flag;
+  }
 }
 
 // "linux/amd64 linux/riscv64?"

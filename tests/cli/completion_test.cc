@@ -83,6 +83,7 @@ TEST(Completion, ASubcommandIsOnlyOneBeforeOtherWords) {
 TEST(Completion, OffersFilesWhereFilesAreMeant) {
   EXPECT_THAT(Offered({"build", "--file", ""}), ElementsAre(":files"));
   EXPECT_THAT(Offered({"build", ""}), ElementsAre(":directories"));
+  EXPECT_THAT(Offered({"build", "--pull", ""}), ElementsAre(":directories"));
 }
 
 class Shell : public ::testing::Test {
