@@ -59,7 +59,10 @@ void SessionStream::Pump() {
   if (!outbox_.empty()) {
     writing_ = true;
     grpc::WriteOptions options;
-    if (outbox_.size() > 1) options.set_buffer_hint();  // One packet for them all.
+    // One packet for them all; but the first goes with the initial metadata, whose sending would
+    // wait for a packet for ever.
+    if (begun_ && outbox_.size() > 1) options.set_buffer_hint();
+    begun_ = true;
     stream_.Write(outbox_.front(), options, &write_op_);
   } else if (close_reason_) {
     finishing_ = true;

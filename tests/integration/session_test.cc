@@ -76,6 +76,19 @@ TEST_F(SessionTest, ASecondWorkerWithTheSameIdIsRefusedAndTheSameOneTakesOver) {
   EXPECT_EQ(first.AwaitEnd().error_code(), grpc::StatusCode::FAILED_PRECONDITION);
 }
 
+TEST_F(SessionTest, AWorkerThatComesToAQueueIsGreetedAndOfferedBuildsAtOnce) {
+  PushImage("app");
+  v1::SubmitResponse submitted;
+  for (const char* tag : {"v1", "v2", "v3"}) {
+    ASSERT_TRUE(Submit(RequestFor("app", tag, absl::StrCat("queue-key-", tag)), &submitted).ok());
+  }
+  Inbox inbox;
+  StreamWorker worker(address_, inbox.Taker());
+  worker.SayHello(StreamWorker::HelloOf("w", {"linux/amd64"}, 3));
+  inbox.Await(v1::ControllerMessage::kHelloAnswer);
+  for (int i = 0; i < 3; ++i) inbox.Await(v1::ControllerMessage::kOffer);
+}
+
 TEST_F(SessionTest, HeartbeatsAreAnsweredAndLogsAcknowledgedOnceDurable) {
   PushImage("app");
   Inbox inbox;
