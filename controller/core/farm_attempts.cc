@@ -112,6 +112,7 @@ void Farm::Revive(const Place& place, Phase phase) {
     Progressed(*place.job);
     return;
   }
+  const bool offered = std::holds_alternative<AttemptOffered>(attempt.state);
   attempt.state = AttemptRunning{phase};
   attempt.counts = true;
   attempt.finished_at = absl::InfinitePast();
@@ -119,7 +120,9 @@ void Farm::Revive(const Place& place, Phase phase) {
   NotePhase(attempt, phase, now_.wall);
   if (attempt.began == absl::InfiniteFuture()) attempt.began = now_.steady;
   attempt.deadline = DeadlineOf(*place.job);
-  At(attempt.deadline, AttemptTimer{attempt.id});
+  // The timer of an offer goes on to the deadline: most builds have ended by then, and need no
+  // second one that would be kept for hours.
+  if (!offered) At(attempt.deadline, AttemptTimer{attempt.id});
   if (std::holds_alternative<BuildWaiting>(build.state)) {
     Dequeue(*place.job, place.build);
     build.state = BuildRunning{};
