@@ -134,8 +134,9 @@ std::optional<core::Event> FromWire(core::ConnectionId connection,
     case v1::ControllerMessage::kOffer: {
       const v1::Offer& offer = message.offer();
       const v1::Platform& p = offer.platform();
-      return core::Offered{connection, offer.attempt_id(), offer.SerializeAsString(),
-                           absl::StrCat(p.os(), "/", p.arch(), "/", p.variant())};
+      return core::Offered{
+          connection, offer.attempt_id(), offer.SerializeAsString(),
+          absl::StrCat(p.os(), "/", p.arch(), "/", p.variant(), " ", offer.repository())};
     }
     case v1::ControllerMessage::kAbandon:
       return core::Abandoned{connection, message.abandon().attempt_id(),
