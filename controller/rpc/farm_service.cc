@@ -20,7 +20,7 @@ namespace manyarch::controller::rpc {
 namespace {
 
 // Small, so that a reader gets on over a connection that breaks often.
-constexpr size_t kLogPiece = 64 * 1024;
+constexpr size_t kLogPiece = 256 * 1024;
 constexpr absl::Duration kLongestCall = absl::Seconds(60);
 // How often a stream that has nothing to send looks whether its client is still there.
 constexpr absl::Duration kTailPatience = absl::Seconds(30);

@@ -22,7 +22,7 @@ class Outbox {
  public:
   struct Limits {
     size_t messages = 4096;
-    int64_t chunk_bytes = 64 << 10;
+    int64_t chunk_bytes = 256 << 10;
     // Of one log, sent and not acknowledged: what the controller syncs at a time at full speed.
     int64_t window_bytes = 8 << 20;
   };
