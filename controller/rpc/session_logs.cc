@@ -83,26 +83,24 @@ void WorkerSessions::AskForLogsAgain(uint64_t stream) {
 }
 
 void WorkerSessions::AskForLogAgain(const std::string& attempt_id, int64_t size) {
-  v1::ControllerMessage ack;
-  ack.mutable_log_ack()->set_attempt_id(attempt_id);
-  ack.mutable_log_ack()->set_offset(size);
-  ack.mutable_log_ack()->set_again(true);
-  absl::MutexLock lock(&mutex_);
-  const auto sender = log_senders_.find(attempt_id);
-  if (sender == log_senders_.end()) return;
-  const auto session = sessions_.find(sender->second);
-  if (session != sessions_.end()) session->second.stream->Send(std::move(ack));
+  SendLogAck(attempt_id, size, /*again=*/true);
 }
 
 void WorkerSessions::AcknowledgeLog(const std::string& attempt_id, int64_t size) {
-  v1::ControllerMessage ack;
-  ack.mutable_log_ack()->set_attempt_id(attempt_id);
-  ack.mutable_log_ack()->set_offset(size);
+  SendLogAck(attempt_id, size, /*again=*/false);
+}
+
+void WorkerSessions::SendLogAck(const std::string& attempt_id, int64_t size, bool again) {
+  v1::ControllerMessage message;
+  v1::LogAck& ack = *message.mutable_log_ack();
+  ack.set_attempt_id(attempt_id);
+  ack.set_offset(size);
+  ack.set_again(again);
   absl::MutexLock lock(&mutex_);
   const auto sender = log_senders_.find(attempt_id);
   if (sender == log_senders_.end()) return;
   const auto session = sessions_.find(sender->second);
-  if (session != sessions_.end()) session->second.stream->Send(std::move(ack));
+  if (session != sessions_.end()) session->second.stream->Send(std::move(message));
 }
 
 void WorkerSessions::OnFinished(uint64_t stream, const v1::Finished& finished) {

@@ -74,6 +74,7 @@ class WorkerSessions : public StreamEvents {
   // Asks for all that could not be taken, of the logs that this stream sends.
   void AskForLogsAgain(uint64_t stream);
   void AskForLogAgain(const std::string& attempt_id, int64_t size);
+  void SendLogAck(const std::string& attempt_id, int64_t size, bool again);
   void OnFinished(uint64_t stream, const v1::Finished& finished);
   std::shared_ptr<SessionStream> Find(uint64_t stream);
   void Send(uint64_t stream, v1::ControllerMessage message);

@@ -7,6 +7,8 @@
 
 #include <filesystem>
 
+#include "common/os/directories.h"
+
 namespace manyarch {
 namespace {
 
@@ -75,6 +77,18 @@ TEST_F(FilesTest, TempDirGoesWithItsObjectUnlessKept) {
   }
   EXPECT_FALSE(PathExists(path));
   EXPECT_TRUE(PathExists(kept));
+}
+
+TEST(DirectoriesIn, AreThoseRightBelowWithoutLinks) {
+  const TempDir dir = *TempDir::Make();
+  for (const char* name : {"b", "a", "a/inner"}) {
+    ASSERT_TRUE(MakeDirs(dir.path() + "/" + name).ok());
+  }
+  ASSERT_TRUE(WriteFileAtomic(dir.path() + "/file", "").ok());
+  ASSERT_EQ(::symlink("a", (dir.path() + "/link").c_str()), 0);
+  EXPECT_THAT(DirectoriesIn(dir.path()),
+              ::testing::ElementsAre(dir.path() + "/a", dir.path() + "/b"));
+  EXPECT_THAT(DirectoriesIn(dir.path() + "/none"), ::testing::IsEmpty());
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "common/base/digest.h"
 #include "common/base/status_macros.h"
 #include "common/os/cgroups.h"
+#include "common/os/directories.h"
 #include "common/os/files.h"
 #include "worker/build/attempt.h"
 #include "worker/build/image_stores.h"
@@ -30,16 +31,6 @@ namespace fs = std::filesystem;
 
 constexpr char kLinks[] = "/run/";  // Where WorkPaths::short_tmp are.
 constexpr char kWork[] = "/work";   // In an attempt's directory: all that the runner puts there.
-
-std::vector<std::string> DirectoriesIn(const std::string& dir) {
-  std::vector<std::string> result;
-  std::error_code error;
-  for (fs::directory_iterator it(dir, error), end; !error && it != end; it.increment(error)) {
-    std::error_code gone;
-    if (it->is_directory(gone) && !it->is_symlink(gone)) result.push_back(it->path().string());
-  }
-  return result;
-}
 
 // Mount points below `dir`, the innermost first.
 std::vector<std::string> MountsBelow(const std::string& dir) {

@@ -4,8 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -13,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "common/base/status_macros.h"
+#include "common/os/directories.h"
 #include "common/os/files.h"
 #include "common/os/subprocess.h"
 #include "worker/build/registry_files.h"
@@ -21,22 +20,9 @@ namespace manyarch::worker {
 
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr size_t kMostAtOnce = 200;  // Images that one buildah removes.
 
 StorePaths PathsIn(const std::string& dir) { return {dir + "/root", dir + "/runroot"}; }
-
-std::vector<std::string> DirectoriesIn(const std::string& dir) {
-  std::vector<std::string> result;
-  std::error_code error;
-  for (fs::directory_iterator it(dir, error), end; !error && it != end; it.increment(error)) {
-    std::error_code gone;
-    if (it->is_directory(gone) && !it->is_symlink(gone)) result.push_back(it->path().string());
-  }
-  std::sort(result.begin(), result.end());
-  return result;
-}
 
 // Whatever the storage driver.
 bool HasContainers(const std::string& root) {
