@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -29,8 +30,16 @@ std::string FlagOn(absl::Span<const std::string> words, const std::string& flag)
   return value;
 }
 
+// What a shell takes as it stands: names come from whoever runs a worker.
+bool IsPlain(absl::string_view word) {
+  return !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+           absl::string_view("._:/@-").find(c) != absl::string_view::npos;
+  });
+}
+
 void Offer(const std::string& word, const std::string& help, Completion& out) {
-  if (!absl::StartsWith(word, out.typed)) return;
+  if (!IsPlain(word) || !absl::StartsWith(word, out.typed)) return;
   const std::string whole = out.before + word;
   const auto same = std::find_if(out.candidates.begin(), out.candidates.end(),
                                  [&](const Candidate& c) { return c.word == whole; });
@@ -71,9 +80,9 @@ void OfferWorkers(const v1::ListWorkersResponse& workers, Completion& out) {
       absl::StrAppend(&help, ", ", Word(worker.admission()));
     }
     // A name that several have means none of them.
-    const bool unique = names[self.name()] == 1;
-    Offer(unique ? self.name() : self.id(), unique ? help : absl::StrCat(self.name(), ", ", help),
-          out);
+    const bool usable = names[self.name()] == 1 && IsPlain(self.name());
+    Offer(usable ? self.name() : self.id(),
+          usable ? help : SafeLine(absl::StrCat(self.name(), ", ", help)), out);
   }
 }
 

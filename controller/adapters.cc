@@ -22,6 +22,7 @@ namespace {
 constexpr int64_t kLargestContainerfile = int64_t{1} << 20;  // Of one outside the context.
 // How long a submission may wait for the registries before it is told that there are none.
 constexpr absl::Duration kPreflightTime = absl::Seconds(10);
+constexpr absl::Duration kPreflightTimeEach = absl::Milliseconds(200);  // More, for each reference.
 
 registry::Format FormatOf(v1::ImageFormat format) {
   return format == v1::IMAGE_FORMAT_OCI ? registry::Format::kOci : registry::Format::kDocker;
@@ -197,9 +198,11 @@ absl::Status RegistryAccess::Preflight(const v1::JobSpec& spec, const std::strin
       references.push_back(tag.ToString());
     }
   }
-  MA_ASSIGN_OR_RETURN(const std::vector<registry::DestinationCheck> checks,
-                      publisher_->CheckDestinations(references, std::move(options), authfile,
-                                                    absl::Now() + kPreflightTime));
+  MA_ASSIGN_OR_RETURN(
+      const std::vector<registry::DestinationCheck> checks,
+      publisher_->CheckDestinations(
+          references, std::move(options), authfile,
+          absl::Now() + kPreflightTime + static_cast<int>(references.size()) * kPreflightTimeEach));
   absl::Status failure = registry::FirstFailure(checks);
   if (authfile.empty() && (absl::IsUnauthenticated(failure) || absl::IsPermissionDenied(failure))) {
     failure = absl::Status(

@@ -70,6 +70,10 @@ int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
   request.digest_cache = DigestCacheDirectory([](const char* name) -> const char* {
     return getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here changes the environment.
   });
+  // While signals still end the command: a secret may come from a terminal.
+  v1::SubmitRequest submit;
+  const absl::Status added = AddSecrets({flags.secrets, flags.ssh, flags.authfile}, getenv, submit);
+  if (!added.ok()) return Fail(added);
   TemporaryDirs temporary;
   request.temporary = &temporary;
   BlockSignals();
@@ -81,11 +85,7 @@ int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
   spdlog::debug("context: walking and hashing took {:.1f} ms; it comes from {}",
                 absl::ToDoubleMilliseconds(absl::Now() - start), spec->source());
 
-  v1::SubmitRequest submit;
   *submit.mutable_spec() = *std::move(spec);
-  const absl::Status added = AddSecrets({flags.secrets, flags.ssh, flags.authfile}, getenv, submit);
-  if (!added.ok()) return Fail(added);
-
   Client client(invocation.controller);
   const std::unique_ptr<Progress> progress = MakeProgress(flags.attach);
   Interrupter interrupter(client, *progress,

@@ -48,9 +48,10 @@ void RemoveStale() {
 }  // namespace
 
 absl::StatusOr<std::string> TemporaryDirs::Make() {
+  // Not under the lock: what is to be removed may be large, and an end must not wait for it.
+  RemoveStale();
   absl::MutexLock lock(&mutex_);
   if (over_) return absl::CancelledError("the command is over");
-  if (dirs_.empty()) RemoveStale();
   MA_ASSIGN_OR_RETURN(TempDir dir, TempDir::Make(kPrefix));
   std::string path = dir.Keep();
   dirs_.push_back({path, Lock(path)});

@@ -206,6 +206,7 @@ class Farm {
   void Fire(const BuildTimer& timer);
   void Fire(const KeyTimer& timer);
   void Fire(const ReconsiderTimer& timer);
+  void ReconsiderLater();
   std::optional<Place> FindAttempt(const std::string& attempt_id);
   void Changed(Job& job);
   void Progressed(Job& job);

@@ -110,10 +110,7 @@ void Farm::Enqueue(Job& job, size_t build_index, absl::Time not_before) {
       const absl::Duration limit = PatienceFor(job, build);
       if (limit > absl::ZeroDuration()) At(now_.steady + limit, BuildTimer{job.id, build_index});
     }
-    if ((need.hedge || need.policy == Emulation::kAllow) && !reconsidering_) {
-      reconsidering_ = true;
-      At(now_.steady + kReconsider, ReconsiderTimer{});
-    }
+    if (need.hedge || need.policy == Emulation::kAllow || pool_.AnyUnsteady()) ReconsiderLater();
     Progressed(job);
   }
 }
@@ -122,9 +119,18 @@ void Farm::Dequeue(const Job& job, size_t build_index) {
   queue_.Erase({job.generation, build_index});
 }
 
+// What a build waits for may come to take longer than was predicted.
+void Farm::ReconsiderLater() {
+  if (reconsidering_) return;
+  reconsidering_ = true;
+  At(now_.steady + kReconsider, ReconsiderTimer{});
+}
+
 void Farm::Fire(const ReconsiderTimer& timer) {
-  reconsidering_ = std::any_of(queue_.lanes().begin(), queue_.lanes().end(), [](const auto& lane) {
-    return lane.second.size > 0 && (lane.first.hedge || lane.first.policy == Emulation::kAllow);
+  const bool unsteady = pool_.AnyUnsteady();
+  reconsidering_ = std::any_of(queue_.lanes().begin(), queue_.lanes().end(), [&](const auto& lane) {
+    return lane.second.size > 0 &&
+           (unsteady || lane.first.hedge || lane.first.policy == Emulation::kAllow);
   });
   if (!reconsidering_) return;
   DispatchAll();

@@ -196,6 +196,11 @@ void Farm::CheckWorker(Worker& worker) {
       Reindex(worker);
     } else {
       At(suspect_at, WorkerTimer{id});
+      if (worker.lost_at.empty()) return;
+      // Its losses are forgotten while it works.
+      const absl::Duration before = worker.steady_for;
+      Grade(worker);
+      if (worker.steady_for != before) WorkerChanged();
       return;
     }
   }
@@ -278,6 +283,7 @@ void Farm::NoteLoss(Worker& worker) {
   worker.lost_at.push_back(now_.wall);
   effects_->workers.insert(worker.description.id);
   Grade(worker);
+  ReconsiderLater();
 }
 
 // How long it lasts from one loss to the next, as far as it is known, in powers of two: workers

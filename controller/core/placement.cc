@@ -160,7 +160,10 @@ bool Policy::SoonerOnSteadier(const Lane& lane, const Option& option, const Wait
                          build.avoid.begin(), build.avoid.end(),
                          [&](const std::string& id) { return other.of->registered.contains(id); }));
     if (fit == 0) continue;
-    const double wait = other.of->free.empty() ? OutlookNow(now).until_done[other.of->index] : 0.0;
+    const bool now_free =
+        std::any_of(other.of->free.begin(), other.of->free.end(),
+                    [&](const auto& slot) { return !Contains(build.avoid, slot.second); });
+    const double wait = now_free ? 0.0 : OutlookNow(now).until_done[other.of->index];
     const double there =
         WithLosses(other.emulated ? build.emulated : build.native, other.of->steady_for);
     if (wait + there < here) return true;

@@ -266,4 +266,9 @@ std::string WorkerPool::Explain(const Need& need) const {
                       absl::StrJoin(names, ", "));
 }
 
+bool WorkerPool::AnyUnsteady() const {
+  return std::any_of(classes_.begin(), classes_.end(),
+                     [](const auto& of) { return of->steady_for > 0 && !of->registered.empty(); });
+}
+
 }  // namespace manyarch::controller::core

@@ -64,6 +64,8 @@ class WorkerPool {
   void Distinguish(const Need& need);
 
   const std::vector<std::unique_ptr<WorkerClass>>& classes() const { return classes_; }
+  // Whether there are workers that are lost often.
+  bool AnyUnsteady() const;
   // Null for a worker that was never indexed.
   const WorkerClass* ClassOf(const std::string& worker) const;
   // Every class that offers what is asked for, in the order of their indices, native ones first;

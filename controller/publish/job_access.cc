@@ -41,13 +41,14 @@ absl::StatusOr<std::shared_ptr<Access>> JobAccess::With(const std::string& authf
 }
 
 absl::StatusOr<std::shared_ptr<Access>> JobAccess::Of(const std::string& job_id, bool sealed) {
-  if (!sealed || authfile_of_ == nullptr) return own_;
+  if (authfile_of_ == nullptr) return own_;
   const absl::Time now = waiter_->Now();
   {
     absl::MutexLock lock(&mutex_);
     while (!kept_.empty() && (kept_.size() > kMost || now - kept_.back().used > kUnused)) {
       kept_.pop_back();
     }
+    if (!sealed) return own_;
     const auto kept = std::find_if(kept_.begin(), kept_.end(),
                                    [&](const Kept& one) { return one.job_id == job_id; });
     if (kept != kept_.end()) {

@@ -49,11 +49,12 @@ void Strands::Add(const std::vector<std::string>& keys, std::function<void()> ru
 
 void Strands::Stop() {
   absl::flat_hash_map<std::string, std::deque<TaskPtr>> dropped;
+  absl::node_hash_map<std::string, Group> dropped_groups;
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
     dropped.swap(queues_);
-    groups_.clear();
+    dropped_groups.swap(groups_);
     turns_.clear();
     changed_.SignalAll();
   }

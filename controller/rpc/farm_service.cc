@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "common/base/ids.h"
 #include "common/base/status_macros.h"
+#include "common/base/utf8.h"
 #include "controller/rpc/explanation.h"
 #include "controller/rpc/retry.h"
 #include "controller/rpc/status.h"
@@ -19,8 +20,10 @@ namespace manyarch::controller::rpc {
 
 namespace {
 
-// Small, so that a reader gets on over a connection that breaks often.
-constexpr size_t kLogPiece = 256 * 1024;
+// The first piece is small and each is twice the one before, so that a reader gets on over a
+// connection that breaks often.
+constexpr size_t kFirstLogPiece = 32 * 1024;
+constexpr size_t kLargestLogPiece = 256 * 1024;
 constexpr absl::Duration kLongestCall = absl::Seconds(60);
 // How often a stream that has nothing to send looks whether its client is still there.
 constexpr absl::Duration kTailPatience = absl::Seconds(30);
@@ -262,6 +265,7 @@ grpc::Status FarmService::ReadLog(grpc::ServerContext* context, const v1::ReadLo
     here.set_offset(offset);
     if (!writer->Write(here)) return grpc::Status::CANCELLED;
   }
+  size_t piece = kFirstLogPiece;
   absl::Time last_news = absl::Now();
   while (!context->IsCancelled()) {
     if (stopping_) return ToGrpc(Stopping());
@@ -271,7 +275,8 @@ grpc::Status FarmService::ReadLog(grpc::ServerContext* context, const v1::ReadLo
     if (!finished.ok()) return ToGrpc(finished.status());
     bool any = false;
     while (!context->IsCancelled()) {
-      absl::StatusOr<std::string> data = logs_->Read(request->attempt_id(), offset, kLogPiece);
+      absl::StatusOr<std::string> data = logs_->Read(request->attempt_id(), offset, piece);
+      piece = std::min(2 * piece, kLargestLogPiece);
       if (!data.ok()) return ToGrpc(data.status());
       if (data->empty()) break;
       any = true;
@@ -339,11 +344,11 @@ grpc::Status FarmService::SetWorkerAdmission(grpc::ServerContext* context,
   if (event.admission != core::Admission::kSchedulable) event.reason = request->reason();
   const CallPort::Reply reply = calls_->Call(std::move(event), DeadlineOf(*context));
   if (!reply.status.ok()) return ToGrpc(reply.status);
-  spdlog::info("worker {}: now {}{}", request->worker(),
+  spdlog::info("worker {}: now {}{}", EscapedText(request->worker()),
                request->admission() == v1::WORKER_ADMISSION_CORDONED   ? "cordoned"
                : request->admission() == v1::WORKER_ADMISSION_DRAINING ? "draining"
                                                                        : "schedulable",
-               request->reason().empty() ? "" : ": " + absl::CHexEscape(request->reason()));
+               request->reason().empty() ? "" : ": " + EscapedText(request->reason()));
   for (v1::Worker& worker : jobs_->Workers()) {
     if (worker.description().id() == reply.job_id) *response->mutable_worker() = std::move(worker);
   }

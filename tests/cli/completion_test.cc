@@ -185,6 +185,19 @@ TEST_F(FarmNames, WorkersPlatformsAndFarmsToo) {
             "lab\tlab:7460\n");
 }
 
+TEST_F(FarmNames, WhatAShellWouldTakeForMoreThanAWordIsNotOffered) {
+  farm_.list_workers = [](v1::ListWorkersResponse* response) {
+    v1::WorkerDescription* worker = response->add_workers()->mutable_description();
+    worker->set_name("x;reboot");
+    worker->set_id("w-1");
+    worker = response->add_workers()->mutable_description();
+    worker->set_name("$(reboot)");
+    worker->set_id("`reboot`");
+    return grpc::Status::OK;
+  };
+  EXPECT_THAT(Offered({"workers", "drain", ""}), ElementsAre("w-1"));
+}
+
 TEST_F(FarmNames, InTheShells) {
   const auto bash = [&](const std::string& words, int at) {
     return Lines(

@@ -54,6 +54,19 @@ class PublishTest : public ControllerTest {
     };
   }
 
+  // Per-architecture tags are written beside the list, which does not wait for them.
+  static void ExpectTag(registry::RegistryClient& client, const registry::Reference& tag,
+                        const Digest& digest) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(30);
+    absl::StatusOr<std::optional<Digest>> found = client.HeadManifest(tag);
+    while (found.ok() && *found != digest && absl::Now() < deadline) {
+      absl::SleepFor(absl::Milliseconds(10));
+      found = client.HeadManifest(tag);
+    }
+    ASSERT_TRUE(found.ok()) << found.status();
+    EXPECT_EQ(*found, digest) << tag.ToString();
+  }
+
   // What the list of both images must be, whoever wrote it.
   void ExpectTheRightList(const std::string& bytes) const {
     const auto list = nlohmann::json::parse(bytes, nullptr, false);

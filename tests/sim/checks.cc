@@ -156,6 +156,15 @@ bool World::EarlierTryWrote(const core::Job& job, const std::string& tag) const 
   return false;
 }
 
+// Whether the job `id` is repeated by this one, whose list may be the same.
+bool World::Repeats(const std::string& job, const std::string& id) const {
+  for (auto at = store_.jobs.find(job); at != store_.jobs.end();
+       at = store_.jobs.find(at->second.retry_of)) {
+    if (at->first == id) return true;
+  }
+  return false;
+}
+
 // Once things are quiet, a tag points to a job's list exactly when the job says so.
 void World::CheckTagsAtEnd() {
   for (const auto& [id, job] : store_.jobs) {
@@ -170,7 +179,9 @@ void World::CheckTagsAtEnd() {
       const bool same_list =
           found != registry_.tags.end() && intent != nullptr && intent->digest == found->second;
       const bool by_earlier_try = EarlierTryWrote(job, tag);
-      if (outcome.written && !points_here && !same_list && !overwritten && !by_earlier_try) {
+      const bool to_later_try = writer != list_writers_.end() && Repeats(writer->second, id);
+      if (outcome.written && !points_here && !to_later_try && !same_list && !overwritten &&
+          !by_earlier_try) {
         run_.Violated("job ", id, " says that it has written ", tag, ", which points elsewhere");
       }
       if (!outcome.written && points_here && !by_earlier_try) {

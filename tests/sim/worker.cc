@@ -70,6 +70,7 @@ void SimWorker::Drain() {
 void SimWorker::HandBack() {
   if (process_ == nullptr) return;
   run_->Trace(process_->incarnation, " hands back");
+  process_->handed_back = true;
   Step(process_, wc::HandBackRequested{});
 }
 
@@ -265,7 +266,7 @@ void SimWorker::StartAttempt(const ProcessPtr& process, const std::string& attem
       return;
     }
     run_->Trace(id(), " is killed by ", attempt_id);
-    if (on_poisoned) on_poisoned(attempt_id);
+    if (on_poisoned && !process->handed_back) on_poisoned(attempt_id);
     Kill();
   });
 }

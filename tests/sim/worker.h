@@ -59,6 +59,7 @@ class SimWorker {
     worker::core::Worker core;
     std::string incarnation;
     std::set<std::string> running;
+    bool handed_back = false;  // Then what it ran is nobody's fault.
     std::shared_ptr<SimStream> stream;
     uint64_t session = 0;
     worker::core::ConnectionId connection = 0;

@@ -67,6 +67,7 @@ class World {
   void CheckAcknowledged();
   void CheckEnd();
   bool EarlierTryWrote(const core::Job& job, const std::string& tag) const;
+  bool Repeats(const std::string& job, const std::string& id) const;
   void CheckTagsAtEnd();
   void CheckWorkersAtEnd();
   std::shared_ptr<const core::JobSpec> RandomSpec();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -67,6 +68,16 @@ class ImageStores::Claim {
   }
   ~Claim() {
     for (const std::string& dir : dirs_) stores_->Release(dir);
+  }
+  // Attempts may have it again.
+  void GiveBack(const std::string& dir) {
+    if (std::erase(dirs_, dir) > 0) stores_->Release(dir);
+  }
+  template <typename Kept>
+  void GiveBackAllBut(const Kept& kept) {
+    for (const std::string& dir : std::vector<std::string>(dirs_)) {
+      if (!kept.contains(dir)) GiveBack(dir);
+    }
   }
   Claim(const Claim&) = delete;
   Claim& operator=(const Claim&) = delete;
@@ -186,17 +197,22 @@ int64_t ImageStores::Excess(const std::vector<StoreContents>& stores) const {
 }
 
 absl::Status ImageStores::Prune(const WorkPaths& work) {
-  absl::MutexLock pruning(&pruning_);
+  // One at a time is enough; the others have results to report.
+  if (!pruning_.TryLock()) return absl::OkStatus();
+  const absl::Cleanup unlock = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { pruning_.Unlock(); };
   std::vector<StoreContents> all;
   for (const std::string& dir : Directories()) all.push_back(ReadStoreContents(PathsIn(dir).root));
   const int64_t excess = Excess(all);
   if (excess <= 0) return absl::OkStatus();
   MA_RETURN_IF_ERROR(PrepareWork(work));
-  const Claim claim(this);
+  Claim claim(this);
+  const auto oldest = claim.Oldest(excess);
+  claim.GiveBackAllBut(oldest);
   absl::Status result;
-  for (const auto& [dir, ids] : claim.Oldest(excess)) {
+  for (const auto& [dir, ids] : oldest) {
     spdlog::info("{}: removing the {} images used longest ago", dir, ids.size());
     result.Update(RemoveImages(dir, ids, work));
+    claim.GiveBack(dir);
   }
   return result;
 }

@@ -25,7 +25,11 @@ void Outbox::PutFinished(v1::Finished finished) {
 void Outbox::StartLog(const std::string& attempt_id, std::shared_ptr<LogSpool> spool,
                       int64_t offset) {
   absl::MutexLock lock(&mutex_);
-  logs_[attempt_id] = Log{std::move(spool), offset, offset, false};
+  Log log;
+  log.spool = std::move(spool);
+  log.sent = offset;
+  log.acked = offset;
+  logs_[attempt_id] = std::move(log);
   changed_.Signal();
 }
 
@@ -104,7 +108,7 @@ std::optional<v1::WorkerMessage> Outbox::PopLog() {
     const int64_t room = limits_.window_bytes - (log.sent - log.acked);
     if (log.broken || room <= 0) continue;
     absl::StatusOr<std::string> bytes =
-        log.spool->ReadAt(log.sent, std::min(room, limits_.chunk_bytes));
+        log.spool->ReadAt(log.sent, std::min({room, limits_.chunk_bytes, log.piece}));
     if (!bytes.ok()) {
       spdlog::error("attempt {}: {}; the rest of its log is lost", it->first,
                     std::string(bytes.status().message()));
@@ -118,6 +122,7 @@ std::optional<v1::WorkerMessage> Outbox::PopLog() {
     chunk.set_attempt_id(it->first);
     chunk.set_offset(log.sent);
     log.sent += static_cast<int64_t>(bytes->size());
+    log.piece = std::min(2 * log.piece, limits_.chunk_bytes);
     chunk.set_data(*std::move(bytes));
     last_log_ = it->first;
     return message;

@@ -22,6 +22,8 @@ class Outbox {
  public:
   struct Limits {
     size_t messages = 4096;
+    // The first piece is small and each is twice the one before, to this: a connection that breaks
+    // often still gets something through.
     int64_t chunk_bytes = 256 << 10;
     // Of one log, sent and not acknowledged: what the controller syncs at a time at full speed.
     int64_t window_bytes = 8 << 20;
@@ -50,10 +52,12 @@ class Outbox {
   std::optional<v1::WorkerMessage> Next();
 
  private:
+  static constexpr int64_t kFirstPiece = 32 << 10;
   struct Log {
     std::shared_ptr<LogSpool> spool;
     int64_t sent = 0;
     int64_t acked = 0;
+    int64_t piece = kFirstPiece;
     bool broken = false;  // It cannot be read on: the result goes without the rest.
   };
 

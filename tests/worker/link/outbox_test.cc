@@ -58,6 +58,13 @@ TEST_F(OutboxTest, AResultComesAfterItsWholeLog) {
   EXPECT_THAT(Drain(outbox), ElementsAre("log a 0+4", "log a 4+4", "log a 8+2", "finished a"));
 }
 
+TEST_F(OutboxTest, PiecesGrowFromSmallOnes) {
+  Outbox outbox;
+  outbox.StartLog("a", Log("a", 600 << 10), 0);
+  EXPECT_THAT(Drain(outbox), ElementsAre("log a 0+32768", "log a 32768+65536", "log a 98304+131072",
+                                         "log a 229376+262144", "log a 491520+122880"));
+}
+
 TEST_F(OutboxTest, AResultWhoseLogIsOutDoesNotWaitForOtherLogs) {
   Outbox outbox({.chunk_bytes = 4});
   outbox.StartLog("a", Log("a", 100), 0);
