@@ -40,6 +40,11 @@ Need Farm::NeedOf(const Job& job, size_t build) const {
   need.local_only = spec.local_only;
   need.policy = spec.emulation;
   need.hedge = spec.hedge && spec.emulation != Emulation::kNever;
+  // Two at a time must not be more than it may have altogether.
+  const std::vector<Attempt>& attempts = job.builds[build].attempts;
+  const auto used = std::count_if(attempts.begin(), attempts.end(),
+                                  [](const Attempt& attempt) { return attempt.counts; });
+  if (used > 0 && used + 2 > spec.max_attempts) need.hedge = false;
   need.memory_bytes = spec.memory_bytes;
   need.constraints.assign(spec.constraints.begin(), spec.constraints.end());
   if ((need.hedge || need.policy == Emulation::kAllow) && EmulatorCrashes(job, build) > 0) {
@@ -99,7 +104,8 @@ void Farm::Enqueue(Job& job, size_t build_index, absl::Time not_before) {
       why = absl::StrCat("its project runs ", options_.queue.max_running,
                          " builds already, as many as it may");
     }
-    if (need.policy != job.spec->emulation || need.hedge != job.spec->hedge) {
+    if (EmulatorCrashes(job, build_index) > 0 &&
+        (need.policy != job.spec->emulation || need.hedge != job.spec->hedge)) {
       absl::StrAppend(&why, "; it has crashed the emulator ", EmulatorCrashes(job, build_index),
                       EmulatorCrashes(job, build_index) == 1 ? " time" : " times",
                       ", so it goes to a native worker where there is any");

@@ -137,8 +137,11 @@ void Worker::ApplyVerdict(const AttemptVerdict& verdict, ConnectionId connection
                               verdict.log_offset < finished->log_size;
   if (verdict.verdict == Verdict::kGoOn || log_is_missing) {
     effects_.push_back(ResumeLog{connection, verdict.attempt_id, verdict.log_offset});
-  } else if (finished != nullptr) {
+  } else if (finished != nullptr && verdict.verdict == Verdict::kAcknowledged) {
     Forget(verdict.attempt_id);
+  } else if (finished != nullptr) {
+    // It has ended since this was asked: as below, the controller has to hear so.
+    ReportFinished(verdict.attempt_id);
   } else {
     // Its slot counts as taken at the controller until it hears that nothing is left.
     Stop(verdict.attempt_id, StopCause::kAbandoned, "the controller no longer wants this attempt");
