@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "absl/time/clock.h"
 #include "nlohmann/json.hpp"
+#include "registry/client.h"
 #include "registry/manifest.h"
 #include "tests/integration/controller_rig.h"
 
