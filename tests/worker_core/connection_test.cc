@@ -138,7 +138,7 @@ TEST(WorkerConnection, VerdictsAreCarriedOut) {
       {"running, abandon", false, Verdict::kAbandon, {"stop a"}},
       {"running, acknowledged", false, Verdict::kAcknowledged, {"stop a"}},
       {"finished, go on", true, Verdict::kGoOn, {"log a from 6", "finished a=image"}},
-      {"finished, abandon", true, Verdict::kAbandon, {"forget a"}},
+      {"finished, abandon", true, Verdict::kAbandon, {"finished a=image"}},
       {"finished, acknowledged", true, Verdict::kAcknowledged, {"forget a"}, 10},
       {"finished, acknowledged without all of its log",
        true,

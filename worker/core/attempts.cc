@@ -139,13 +139,11 @@ void Worker::ApplyVerdict(const AttemptVerdict& verdict, ConnectionId connection
     effects_.push_back(ResumeLog{connection, verdict.attempt_id, verdict.log_offset});
   } else if (finished != nullptr && verdict.verdict == Verdict::kAcknowledged) {
     Forget(verdict.attempt_id);
-  } else if (finished != nullptr) {
-    // It has ended since this was asked: as below, the controller has to hear so.
-    ReportFinished(verdict.attempt_id);
-  } else {
+  } else if (finished == nullptr) {
     // Its slot counts as taken at the controller until it hears that nothing is left.
     Stop(verdict.attempt_id, StopCause::kAbandoned, "the controller no longer wants this attempt");
   }
+  // What has ended since the Hello and is not wanted is told like every result.
 }
 
 void Worker::Stop(const std::string& attempt_id, StopCause cause, absl::string_view reason) {
