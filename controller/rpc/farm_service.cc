@@ -9,6 +9,7 @@
 #include "common/base/status_macros.h"
 #include "common/base/utf8.h"
 #include "controller/rpc/explanation.h"
+#include "controller/rpc/farm_calls.h"
 #include "controller/rpc/retry.h"
 #include "controller/rpc/status.h"
 #include "controller/rpc/submission.h"
@@ -25,21 +26,13 @@ namespace {
 constexpr size_t kFirstLogPiece = 32 * 1024;
 constexpr size_t kLargestLogPiece = 256 * 1024;
 constexpr absl::Duration kLongestCall = absl::Seconds(60);
-// How often a stream that has nothing to send looks whether its client is still there.
 constexpr absl::Duration kTailPatience = absl::Seconds(30);
 constexpr int kMostReferences = 100;
-constexpr absl::Duration kLookUp = absl::Milliseconds(250);
 
 absl::Time DeadlineOf(const grpc::ServerContext& context) {
   const absl::Time latest = absl::Now() + kLongestCall;
   return std::min(latest, absl::FromChrono(context.deadline()));
 }
-
-absl::Status Stopping() {
-  return absl::UnavailableError("the controller is stopping; try again when it is back");
-}
-
-bool IsTerminal(const v1::Job& job) { return job.state() >= v1::JOB_STATE_SUCCEEDED; }
 
 bool IsTerminal(const v1::Attempt& attempt) {
   return attempt.state() >= v1::ATTEMPT_STATE_SUCCEEDED;

@@ -3,6 +3,7 @@
 
 #include "absl/time/clock.h"
 #include "controller/rpc/explanation.h"
+#include "controller/rpc/farm_calls.h"
 #include "controller/rpc/farm_service.h"
 #include "controller/rpc/status.h"
 
@@ -10,13 +11,10 @@ namespace manyarch::controller::rpc {
 
 namespace {
 
-constexpr absl::Duration kLookUp = absl::Milliseconds(250);
 // Watchers are told when builds are predicted to end no more often than this.
 constexpr absl::Duration kTellTimes = absl::Seconds(2);
 // And no less often, though nothing else has changed.
 constexpr absl::Duration kTellTimesAgain = absl::Seconds(15);
-
-bool IsTerminal(const v1::Job& job) { return job.state() >= v1::JOB_STATE_SUCCEEDED; }
 
 }  // namespace
 
@@ -40,9 +38,7 @@ grpc::Status FarmService::WatchJob(grpc::ServerContext* context, const v1::Watch
   v1::Job known = *first;  // As the store has it, without what is predicted.
   v1::WatchJobResponse response;
   while (!context->IsCancelled()) {
-    if (stopping_)
-      return ToGrpc(
-          absl::UnavailableError("the controller is stopping; try again when it is back"));
+    if (stopping_) return ToGrpc(Stopping());
     absl::StatusOr<std::optional<v1::Job>> job = jobs_->Await(id, seen, absl::Now() + kLookUp);
     if (!job.ok()) return ToGrpc(job.status());
     const absl::Duration since = absl::Now() - told;
