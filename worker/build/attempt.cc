@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <optional>
 #include <thread>
 
 #include "absl/strings/ascii.h"
@@ -26,6 +27,7 @@
 #include "worker/build/binary_check.h"
 #include "worker/build/build_options.h"
 #include "worker/build/containerfile.h"
+#include "worker/build/emulator_watch.h"
 #include "worker/build/failure_table.h"
 #include "worker/build/registry_files.h"
 #include "worker/build/secret_files.h"
@@ -319,6 +321,8 @@ bool Attempt::RunBuildah(const std::vector<std::string>& argv, bool pushing) {
   options.stop = &stop_;
   options.grace = absl::Milliseconds(500);
   const int64_t oom_kills = OomKills();
+  std::optional<EmulatorWatch> emulator;
+  if (offer_.emulated() && !pushing) emulator.emplace(cgroup_);
   const absl::StatusOr<RunResult> run = RunCommand(command, options);
   if (!run.ok()) return Fail(run.status());
   if (run->ok()) return true;
@@ -338,6 +342,7 @@ bool Attempt::RunBuildah(const std::vector<std::string>& argv, bool pushing) {
   evidence.memory_limit = offer_.options().memory_bytes() > 0;
   evidence.disk_full = disk_full;
   evidence.emulated = offer_.emulated();
+  evidence.emulator_stuck = emulator.has_value() && emulator->signal() != 0;
   if (tools_.platform_works &&
       absl::StrContains(absl::AsciiStrToLower(evidence.output), "exec format error")) {
     const v1::Platform& p = offer_.platform();

@@ -34,12 +34,14 @@ struct RunRow {
   const char* advice;
 };
 
+constexpr char kCrashed[] =
+    "the program crashed under qemu; a native worker would tell whether it is the emulator";
+
 // The first row that fits decides.
 constexpr RunRow kRunRows[] = {
     {DiskFull, In::kAnywhere, "no space left on device", kInfrastructure,
      "the worker's disk is full"},
-    {Emulated, In::kLineStart, "qemu: uncaught target signal", kInfrastructure,
-     "the program crashed under qemu; a native worker would tell whether it is the emulator"},
+    {Emulated, In::kLineStart, "qemu: uncaught target signal", kInfrastructure, kCrashed},
     {Emulated, In::kLineStart, "qemu: unsupported syscall", kInfrastructure,
      "the emulator lacks a system call"},
     {Emulated, In::kLineStart, "qemu:", kInfrastructure, "the emulator crashed"},
@@ -166,11 +168,8 @@ bool Has(absl::string_view text, In in, absl::string_view what) {
   return absl::StartsWith(text, what) || absl::StrContains(text, absl::StrCat("\n", what));
 }
 
-// ILL, ABRT, BUS, FPE, SEGV: what a program also ends with where the emulator errs.
-bool IsCrash(int exit_code) {
-  return exit_code == 132 || exit_code == 134 || exit_code == 135 || exit_code == 136 ||
-         exit_code == 139;
-}
+// ILL, TRAP, ABRT, BUS, FPE, SEGV: what a program also ends with where the emulator errs.
+bool IsCrash(int exit_code) { return (exit_code >= 132 && exit_code <= 136) || exit_code == 139; }
 
 // The verdict on a RUN; the advice goes into `advice`.
 v1::FailureClass ClassifyRun(const Evidence& evidence, absl::string_view lower_output,
@@ -181,10 +180,9 @@ v1::FailureClass ClassifyRun(const Evidence& evidence, absl::string_view lower_o
     emulator_crash = row.fact == Emulated;
     return row.failure_class;
   }
-  if (evidence.emulated && IsCrash(evidence.exit_code)) {
+  if (evidence.emulated && (evidence.emulator_stuck || IsCrash(evidence.exit_code))) {
     emulator_crash = true;
-    advice =
-        "the program crashed under qemu; a native worker would tell whether it is the emulator";
+    advice = kCrashed;
     return kInfrastructure;
   }
   if (absl::StrContains(lower_output, "exec format error")) {

@@ -17,11 +17,12 @@ struct Evidence {
   std::string output;     // The end of its output.
   std::string last_step;  // "STEP 2/3: RUN make"; may be empty.
   // What the machine says of the time while it ran, whatever was printed:
-  bool oom_kill = false;       // The kernel killed something for want of memory.
-  bool memory_limit = false;   // The job itself limits what its steps may take.
-  bool disk_full = false;      // The disk of the image store or of the temporary files.
-  bool emulated = false;       // The platform's programs run under qemu.
-  bool platform_works = true;  // The machine runs programs of the platform.
+  bool oom_kill = false;        // The kernel killed something for want of memory.
+  bool memory_limit = false;    // The job itself limits what its steps may take.
+  bool disk_full = false;       // The disk of the image store or of the temporary files.
+  bool emulated = false;        // The platform's programs run under qemu.
+  bool emulator_stuck = false;  // qemu waited to die of its program's signal, and was killed.
+  bool platform_works = true;   // The machine runs programs of the platform.
 };
 
 struct Verdict {

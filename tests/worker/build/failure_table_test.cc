@@ -16,12 +16,14 @@ struct Facts {
   bool memory_limit = false;
   bool disk_full = false;
   bool emulated = false;
+  bool emulator_stuck = false;
   bool platform_works = true;
 };
 constexpr Facts kOom = {.oom_kill = true};
 constexpr Facts kOverLimit = {.oom_kill = true, .memory_limit = true};
 constexpr Facts kDiskFull = {.disk_full = true};
 constexpr Facts kEmulated = {.emulated = true};
+constexpr Facts kStuck = {.emulated = true, .emulator_stuck = true};
 constexpr Facts kLost = {.emulated = true, .platform_works = false};
 
 struct Row {
@@ -109,6 +111,17 @@ const Row kRows[] = {
      "Segmentation fault\n"
      "Error: building at STEP \"RUN x\": while running runtime: exit status 139",
      kInfra, 139, "crashed under qemu", kEmulated},
+    {"qemu_cannot_die_of_the_signal", 1,
+     "container exited on killed\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kInfra, 1, "crashed under qemu", kStuck},
+    {"trap_under_emulation", 133,
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 133", kInfra, 133,
+     "crashed under qemu", kEmulated},
+    {"loader_missing_under_emulation", 255,
+     "aarch64-binfmt-P: Could not open '/lib/ld-linux-aarch64.so.1': No such file or directory\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 255",
+     kUser, 255, "", kEmulated},
     {"run_says_qemu_but_is_native", 1,
      "qemu: fatal: x\n"
      "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
@@ -291,6 +304,7 @@ TEST_P(FailureTableTest, Classifies) {
   evidence.memory_limit = row.facts.memory_limit;
   evidence.disk_full = row.facts.disk_full;
   evidence.emulated = row.facts.emulated;
+  evidence.emulator_stuck = row.facts.emulator_stuck;
   evidence.platform_works = row.facts.platform_works;
   const Verdict verdict = Classify(evidence);
   EXPECT_EQ(verdict.failure_class, row.want) << verdict.message;
