@@ -1,6 +1,5 @@
 #include "worker/startup.h"
 
-#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "common/base/status_macros.h"
 #include "common/os/signals.h"
 #include "spdlog/spdlog.h"
@@ -106,11 +106,16 @@ absl::Status RunWorker(const Options& options) {
   runner_options.buildah = std::move(buildah);
   runner_options.min_free = options.min_free;
   runner_options.store_limit_bytes = options.store_limit.Of(space);
-  runner_options.platform_works = [](const Platform& platform, const std::string& scratch) {
-    const absl::StatusOr<ProbeResult> now = ProbePlatforms(scratch);
-    return !now.ok() ||
-           std::any_of(now->offered.begin(), now->offered.end(),
-                       [&](const FoundPlatform& found) { return found.platform == platform; });
+  // The runner is older than the watch and goes after it.
+  absl::Mutex watch_mutex;
+  PlatformWatch* watch = nullptr;
+  runner_options.platform_works = [&](const Platform& platform, const std::string& scratch) {
+    const absl::StatusOr<ProbeResult> now = ProbePlatforms(scratch, {platform});
+    if (!now.ok() || !now->offered.empty()) return true;
+    // What runs no more is to be offered no more, not only from the next hour on.
+    absl::MutexLock lock(&watch_mutex);
+    if (watch != nullptr) watch->LookNow();
+    return false;
   };
   MA_ASSIGN_OR_RETURN(const std::unique_ptr<AttemptRunner> runner,
                       AttemptRunner::Create(std::move(runner_options), contexts.get()));
@@ -132,8 +137,15 @@ absl::Status RunWorker(const Options& options) {
                                  agent.SetDescription(description);
                                }},
                           first_description);
+  const auto set_watch = [&](PlatformWatch* to) {
+    absl::MutexLock lock(&watch_mutex);
+    watch = to;
+  };
+  set_watch(&platforms);
   SignalThread signals(&agent, &platforms);
-  return agent.Run();
+  absl::Status status = agent.Run();
+  set_watch(nullptr);
+  return status;
 }
 
 }  // namespace manyarch::worker

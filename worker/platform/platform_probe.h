@@ -6,7 +6,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "common/base/platform.h"
+#include "worker/platform/tiny_program.h"
 
 namespace manyarch::worker {
 
@@ -25,10 +27,21 @@ struct ProbeResult {
   std::vector<MissingPlatform> refused;
 };
 
-// Runs a tiny static program of each known platform in a chroot of an otherwise empty directory
+// Runs a tiny static program of each of the platforms in a chroot of an otherwise empty directory
 // under `scratch_dir`, as a build would: an emulator that the kernel cannot reach from inside a
-// build root does not count. Takes some milliseconds a platform. Must run as root.
-absl::StatusOr<ProbeResult> ProbePlatforms(const std::string& scratch_dir);
+// build root does not count. Takes some milliseconds a platform; `patience` where one hangs. Must
+// run as root.
+absl::StatusOr<ProbeResult> ProbePlatforms(
+    const std::string& scratch_dir,
+    const std::vector<Platform>& platforms = PlatformsWithTinyProgram(),
+    absl::Duration patience = absl::Seconds(10));
+
+// What the kernel knows of the emulator for a platform.
+enum class Binfmt { kNotMounted, kOff, kNoHandler, kHandlerOff, kHandler };
+
+// What to do where a program of the platform does not run: half a sentence, or "". `error` is what
+// came of running it. Pure.
+std::string EmulatorAdvice(const Platform& platform, absl::string_view error, Binfmt binfmt);
 
 // Whether a machine that uname calls `machine` runs the platform without an emulator; `runs_arm32`:
 // an arm64 machine whose processor has the 32-bit mode. Pure.
