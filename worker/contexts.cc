@@ -30,7 +30,9 @@ absl::StatusOr<std::string> CachedContexts::Read(const Digest& digest, int64_t l
       absl::StrCat("it has ", bytes.size(), " bytes; at most ", limit, " are taken"));
 }
 
-absl::Status CachedContexts::Prune() { return cache_->Prune(limit_bytes_); }
+absl::Status CachedContexts::Prune(const StopToken& stop) {
+  return cache_->Prune(limit_bytes_, stop);
+}
 
 absl::Status CachedContexts::Free(int64_t bytes) { return cache_->Free(bytes); }
 

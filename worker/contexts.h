@@ -25,7 +25,7 @@ class CachedContexts : public ContextSource {
                            const StopToken& stop) override;
   absl::StatusOr<std::string> Read(const Digest& digest, int64_t limit,
                                    const StopToken& stop) override;
-  absl::Status Prune() override;
+  absl::Status Prune(const StopToken& stop) override;
   absl::Status Free(int64_t bytes) override;
 
  private:

@@ -34,7 +34,7 @@ void DiskWatch::Look() {
     looks_ = 0;
     spdlog::warn("the disk has only {} free: giving up caches until it is {}",
                  ShowBytes(disk->free), ShowBytes(enough));
-    ports_.make_room(enough);
+    ports_.make_room(enough, stop_);
     disk = ports_.look();
     if (!disk.ok()) return;
   }

@@ -19,7 +19,7 @@ class DiskWatch {
  public:
   struct Ports {
     std::function<absl::StatusOr<DiskSpace>()> look;
-    std::function<void(int64_t wanted_free)> make_room;
+    std::function<void(int64_t wanted_free, const StopToken& stop)> make_room;
     std::function<void(std::string why)> tell;  // Why nothing can be taken; empty: it can again.
   };
 

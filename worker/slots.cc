@@ -33,6 +33,7 @@ Slots::~Slots() {
   {
     absl::MutexLock lock(&mutex_);
     closing_ = true;
+    ending_.Stop("the worker is ending");
     for (const auto& [id, stop] : stops_) stop->Stop("the worker is ending");
     changed_.SignalAll();
   }
@@ -49,8 +50,36 @@ void Slots::Start(AttemptContext attempt, std::shared_ptr<link::LogSpool> log) {
 }
 
 void Slots::Stop(const std::string& attempt_id, const std::string& reason) {
-  absl::MutexLock lock(&mutex_);
-  if (const auto it = stops_.find(attempt_id); it != stops_.end()) it->second->Stop(reason);
+  Job waiting;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto it = stops_.find(attempt_id);
+    if (it == stops_.end()) return;
+    it->second->Stop(reason);
+    for (std::deque<Job>& jobs : waiting_) {
+      for (auto job = jobs.begin(); job != jobs.end(); ++job) {
+        if (job->attempt.offer.attempt_id() != attempt_id) continue;
+        waiting = std::move(*job);
+        jobs.erase(job);
+        break;
+      }
+    }
+  }
+  if (waiting.log == nullptr) return;  // It runs.
+  v1::Finished cancelled;
+  cancelled.mutable_cancelled();
+  Report(waiting, std::move(cancelled));
+}
+
+void Slots::Report(const Job& job, v1::Finished finished) {
+  finished.set_attempt_id(job.attempt.offer.attempt_id());
+  finished.set_log_size(job.log->Seal());
+  {
+    absl::MutexLock lock(&mutex_);
+    stops_.erase(finished.attempt_id());
+  }
+  sink_.log_grew();
+  sink_.event(core::AttemptFinished{link::FromWire(finished)});
 }
 
 void Slots::RunSlot(int slot) {
@@ -64,15 +93,8 @@ void Slots::RunSlot(int slot) {
       waiting_[slot].pop_front();
     }
     Observer observer(job, sink_);
-    v1::Finished finished = runner_->Run(job.attempt, observer, *job.stop);
-    finished.set_attempt_id(job.attempt.offer.attempt_id());
-    finished.set_log_size(job.log->Seal());
-    {
-      absl::MutexLock lock(&mutex_);
-      stops_.erase(finished.attempt_id());
-    }
-    sink_.log_grew();
-    sink_.event(core::AttemptFinished{link::FromWire(finished)});
+    Report(job, runner_->Run(job.attempt, observer, *job.stop));
+    runner_->Prune(ending_);
   }
 }
 

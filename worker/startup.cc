@@ -123,7 +123,8 @@ absl::Status RunWorker(const Options& options) {
   Agent agent(std::move(agent_options), state.get(), runner.get());
   DiskWatch disk(options.min_free,
                  {.look = [&] { return DiskSpaceAt(state->path()); },
-                  .make_room = [&](int64_t wanted_free) { runner->MakeRoom(wanted_free); },
+                  .make_room = [&](int64_t wanted_free,
+                                   const StopToken& stop) { runner->MakeRoom(wanted_free, stop); },
                   .tell = [&](std::string why) { agent.SetNotReady(std::move(why)); }});
   PlatformWatch platforms({.look = [&]() -> absl::StatusOr<v1::WorkerDescription> {
                              MA_ASSIGN_OR_RETURN(const ProbeResult found,

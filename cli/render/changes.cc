@@ -90,17 +90,6 @@ bool IsRetry(const v1::Build& build) {
   return false;
 }
 
-// Whether the end of the job is predicted for the first time, or by a quarter and a minute
-// elsewhere.
-bool PredictsOtherwise(const v1::Job* before, const v1::Job& after, absl::Time now) {
-  if (!after.has_predicted_finish() || ToTime(after.predicted_finish()) <= now) return false;
-  if (before == nullptr || !before->has_predicted_finish()) return true;
-  const absl::Duration left = ToTime(after.predicted_finish()) - now;
-  const absl::Duration moved =
-      absl::AbsDuration(ToTime(after.predicted_finish()) - ToTime(before->predicted_finish()));
-  return moved > absl::Minutes(1) && moved > left / 4;
-}
-
 // Empty where the attempts' lines say it all.
 std::string BuildLine(const v1::Build* before, const v1::Build& build, absl::string_view platform) {
   const bool entered = before == nullptr || before->state() != build.state();
@@ -122,10 +111,7 @@ std::string BuildLine(const v1::Build* before, const v1::Build& build, absl::str
   }
 }
 
-}  // namespace
-
-std::vector<std::string> DescribeChanges(const v1::Job* before, const v1::Job& after,
-                                         absl::Time now) {
+std::vector<std::string> DescribeChanges(const v1::Job* before, const v1::Job& after) {
   std::vector<std::string> lines;
   for (const v1::Build& build : after.builds()) {
     const std::string platform = PlatformText(build.platform());
@@ -155,10 +141,28 @@ std::vector<std::string> DescribeChanges(const v1::Job* before, const v1::Job& a
       (before == nullptr || before->status_reason() != after.status_reason())) {
     lines.push_back(absl::StrCat("job: ", SafeLine(after.status_reason())));
   }
-  if (PredictsOtherwise(before, after, now)) {
-    lines.push_back(absl::StrCat("job: ", TimeLeftText(after, now)));
-  }
   return lines;
+}
+
+}  // namespace
+
+std::vector<std::string> JobTeller::Tell(const v1::Job& job, absl::Time now) {
+  std::vector<std::string> lines = DescribeChanges(last_.get(), job);
+  if (PredictsOtherwise(job, now)) {
+    told_finish_ = ToTime(job.predicted_finish());
+    lines.push_back(absl::StrCat("job: ", TimeLeftText(job, now)));
+  }
+  last_ = std::make_unique<v1::Job>(job);
+  return lines;
+}
+
+bool JobTeller::PredictsOtherwise(const v1::Job& job, absl::Time now) const {
+  if (!job.has_predicted_finish()) return false;
+  const absl::Time finish = ToTime(job.predicted_finish());
+  if (finish <= now) return false;
+  if (!told_finish_) return true;
+  const absl::Duration moved = absl::AbsDuration(finish - *told_finish_);
+  return moved > absl::Minutes(1) && moved > (finish - now) / 4;
 }
 
 }  // namespace manyarch::cli

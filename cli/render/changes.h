@@ -1,6 +1,8 @@
 // What became of a job since it was last looked at, as lines.
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,9 +11,20 @@
 
 namespace manyarch::cli {
 
-// One line for each change that a person would want to know of. `before` is null for a job seen for
-// the first time. States between the two that were not seen are left out.
-std::vector<std::string> DescribeChanges(const v1::Job* before, const v1::Job& after,
-                                         absl::Time now);
+// Tells one job's story to a person who reads line after line. Not thread-safe.
+class JobTeller {
+ public:
+  // One line for each change that a person would want to know of since the last call. States
+  // between the two that were not seen are left out.
+  std::vector<std::string> Tell(const v1::Job& job, absl::Time now);
+
+ private:
+  // Whether the end of the job is predicted for the first time, or by a quarter of what is left and
+  // a minute elsewhere than it was last told, however small the steps it came in.
+  bool PredictsOtherwise(const v1::Job& job, absl::Time now) const;
+
+  std::unique_ptr<v1::Job> last_;
+  std::optional<absl::Time> told_finish_;
+};
 
 }  // namespace manyarch::cli

@@ -1,6 +1,5 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "cli/render/changes.h"
 #include "cli/render/progress.h"
 #include "cli/render/words.h"
 
@@ -8,8 +7,7 @@ namespace manyarch::cli {
 
 void PlainProgress::OnJob(const v1::Job& job) {
   absl::MutexLock lock(&mutex_);
-  for (const std::string& line : DescribeChanges(last_.get(), job, absl::Now())) Write(line);
-  last_ = std::make_unique<v1::Job>(job);
+  for (const std::string& line : teller_.Tell(job, absl::Now())) Write(line);
 }
 
 void PlainProgress::OnLogLine(const LogSource& source, absl::string_view line) {

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <cstdio>
-#include <memory>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "cli/render/changes.h"
 #include "manyarch/v1/types.pb.h"
 
 namespace manyarch::cli {
@@ -49,7 +49,7 @@ class PlainProgress : public Progress {
 
   std::FILE* const out_;
   absl::Mutex mutex_;
-  std::unique_ptr<v1::Job> last_ ABSL_GUARDED_BY(mutex_);
+  JobTeller teller_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Notices only.

@@ -11,39 +11,43 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-TEST(DescribeChanges, TellsAllOfAJobSeenFirst) {
+// What is told of `after` to who has been told of `before`.
+std::vector<std::string> Told(const v1::Job* before, const v1::Job& after) {
+  JobTeller teller;
+  if (before != nullptr) teller.Tell(*before, At(65));
+  return teller.Tell(after, At(65));
+}
+
+TEST(JobTeller, TellsAllOfAJobSeenFirst) {
   EXPECT_THAT(
-      DescribeChanges(nullptr, FromText<v1::Job>(kRunningJob), At(65)),
+      Told(nullptr, FromText<v1::Job>(kRunningJob)),
       ElementsAre("linux/amd64: succeeded: sha256:aa",
                   "linux/arm64: attempt 1 on small (emulated) was lost: the worker went away",
                   "linux/arm64: building on big (emulated)"));
 }
 
-TEST(DescribeChanges, TellsNothingTwice) {
+TEST(JobTeller, TellsNothingTwice) {
   const auto job = FromText<v1::Job>(kRunningJob);
-  EXPECT_THAT(DescribeChanges(&job, job, At(65)), IsEmpty());
+  EXPECT_THAT(Told(&job, job), IsEmpty());
 }
 
-TEST(DescribeChanges, TellsEachStateOnce) {
+TEST(JobTeller, TellsEachStateOnce) {
   auto before = FromText<v1::Job>(R"(builds { platform { os: "linux" arch: "arm64" }
       state: BUILD_STATE_WAITING waiting_reason: "no worker free" })");
-  EXPECT_THAT(DescribeChanges(nullptr, before, At(65)),
-              ElementsAre("linux/arm64: waiting: no worker free"));
+  EXPECT_THAT(Told(nullptr, before), ElementsAre("linux/arm64: waiting: no worker free"));
   auto after = before;
   after.mutable_builds(0)->set_waiting_reason("no worker offers it");
-  EXPECT_THAT(DescribeChanges(&before, after, At(65)),
-              ElementsAre("linux/arm64: waiting: no worker offers it"));
+  EXPECT_THAT(Told(&before, after), ElementsAre("linux/arm64: waiting: no worker offers it"));
   before = after;
   after.mutable_builds(0)->set_waiting_reason("waiting for a free slot");
-  EXPECT_THAT(DescribeChanges(&before, after, At(65)),
-              ElementsAre("linux/arm64: waiting for a free slot"));
+  EXPECT_THAT(Told(&before, after), ElementsAre("linux/arm64: waiting for a free slot"));
   before = after;
   after.mutable_builds(0)->set_state(v1::BUILD_STATE_RUNNING);
   auto& attempt = *after.mutable_builds(0)->add_attempts();
   attempt.set_id("a");
   attempt.set_worker_name("w");
   attempt.set_state(v1::ATTEMPT_STATE_OFFERED);
-  EXPECT_THAT(DescribeChanges(&before, after, At(65)), IsEmpty());
+  EXPECT_THAT(Told(&before, after), IsEmpty());
   const std::pair<v1::AttemptState, const char*> lines[] = {
       {v1::ATTEMPT_STATE_ACCEPTED, "linux/arm64: taken by w"},
       {v1::ATTEMPT_STATE_FETCHING, "linux/arm64: fetching the context on w"},
@@ -52,13 +56,13 @@ TEST(DescribeChanges, TellsEachStateOnce) {
   for (const auto& [state, line] : lines) {
     before = after;
     after.mutable_builds(0)->mutable_attempts(0)->set_state(state);
-    EXPECT_THAT(DescribeChanges(&before, after, At(65)), ElementsAre(line));
+    EXPECT_THAT(Told(&before, after), ElementsAre(line));
   }
 }
 
-TEST(DescribeChanges, AFailureIsToldOnceNotForTheAttemptToo) {
+TEST(JobTeller, AFailureIsToldOnceNotForTheAttemptToo) {
   auto before = FromText<v1::Job>(kRunningJob);
-  EXPECT_THAT(DescribeChanges(&before, FromText<v1::Job>(kFailedJob), At(65)),
+  EXPECT_THAT(Told(&before, FromText<v1::Job>(kFailedJob)),
               ElementsAre("linux/arm64: failed: the step exited with code 2"));
 }
 
@@ -83,52 +87,58 @@ v1::Job FailingJob(int n) {
   return job;
 }
 
-TEST(DescribeChanges, AFailureThatRepeatsIsToldOnceAndShort) {
-  EXPECT_THAT(DescribeChanges(nullptr, FailingJob(1), At(65)),
+TEST(JobTeller, AFailureThatRepeatsIsToldOnceAndShort) {
+  EXPECT_THAT(Told(nullptr, FailingJob(1)),
               ElementsAre("linux/arm64: attempt 1 on w failed: " + std::string(160, 'x') + "...",
                           "linux/arm64: trying again"));
   v1::Job before = FailingJob(1);
   before.mutable_builds(0)->set_state(v1::BUILD_STATE_RUNNING);
-  EXPECT_THAT(DescribeChanges(&before, FailingJob(2), At(65)),
+  EXPECT_THAT(Told(&before, FailingJob(2)),
               ElementsAre("linux/arm64: attempt 2 on w failed: the same again",
                           "linux/arm64: trying again"));
   before = FailingJob(2);
-  EXPECT_THAT(DescribeChanges(&before, FailingJob(3), At(65)),
+  EXPECT_THAT(Told(&before, FailingJob(3)),
               ElementsAre("linux/arm64: attempt 3 on w failed: the same again",
                           "linux/arm64: failed: gave up after 3 attempts"));
 }
 
-TEST(DescribeChanges, ARefusalThatNoAttemptToldIsToldInFull) {
+TEST(JobTeller, ARefusalThatNoAttemptToldIsToldInFull) {
   v1::Job job = FailingJob(1);
   job.mutable_builds(0)->set_waiting_reason("to be tried again, because w refused it: busy");
-  EXPECT_THAT(DescribeChanges(nullptr, job, At(65)).back(),
+  EXPECT_THAT(Told(nullptr, job).back(),
               "linux/arm64: waiting: to be tried again, because w refused it: busy");
 }
 
-TEST(DescribeChanges, TellsWarningsReasonsAndPublishing) {
+TEST(JobTeller, TellsWarningsReasonsAndPublishing) {
   auto before = FromText<v1::Job>(kRunningJob);
   auto after = before;
   after.set_state(v1::JOB_STATE_PUBLISHING);
   after.set_status_reason("the registry is slow");
   after.mutable_builds(0)->add_warnings("the config says v7");
-  EXPECT_THAT(DescribeChanges(&before, after, At(65)),
+  EXPECT_THAT(Told(&before, after),
               ElementsAre("linux/amd64: warning: the config says v7",
                           "publishing the manifest list", "job: the registry is slow"));
 }
 
-TEST(DescribeChanges, TellsWhenTheJobIsToEndOnceAndAgainWhereThatMovesByMuch) {
-  auto before = FromText<v1::Job>(kRunningJob);
-  auto after = before;
-  *after.mutable_gating() = after.builds(1).platform();
-  after.mutable_predicted_finish()->set_seconds(kStart + 65 + 20 * 60);
-  EXPECT_THAT(DescribeChanges(&before, after, At(65)),
-              ElementsAre("job: about 20 min left, linux/arm64 decides"));
-  before = after;
-  after.mutable_predicted_finish()->set_seconds(kStart + 65 + 23 * 60);
-  EXPECT_THAT(DescribeChanges(&before, after, At(65)), IsEmpty());
-  after.mutable_predicted_finish()->set_seconds(kStart + 65 + 40 * 60);
-  EXPECT_THAT(DescribeChanges(&before, after, At(65)),
-              ElementsAre("job: about 40 min left, linux/arm64 decides"));
+TEST(JobTeller, TellsWhenTheJobIsToEndOnceAndAgainWhereThatMovesByMuch) {
+  auto job = FromText<v1::Job>(kRunningJob);
+  JobTeller teller;
+  teller.Tell(job, At(65));
+  *job.mutable_gating() = job.builds(1).platform();
+  const auto told_with_left = [&](int minutes) {
+    job.mutable_predicted_finish()->set_seconds(kStart + 65 + minutes * 60);
+    return teller.Tell(job, At(65));
+  };
+  EXPECT_THAT(told_with_left(20), ElementsAre("job: about 20 min left, linux/arm64 decides"));
+  EXPECT_THAT(told_with_left(23), IsEmpty());
+  EXPECT_THAT(told_with_left(40), ElementsAre("job: about 40 min left, linux/arm64 decides"));
+  // Small steps add up, to one line.
+  for (const int minutes : {36, 33, 32}) EXPECT_THAT(told_with_left(minutes), IsEmpty());
+  EXPECT_THAT(told_with_left(31), ElementsAre("job: about 31 min left, linux/arm64 decides"));
+  // A prediction that comes and goes is not told each time.
+  job.clear_predicted_finish();
+  EXPECT_THAT(teller.Tell(job, At(65)), IsEmpty());
+  EXPECT_THAT(told_with_left(32), IsEmpty());
 }
 
 }  // namespace

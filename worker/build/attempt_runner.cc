@@ -55,7 +55,7 @@ class Runner : public AttemptRunner {
   Runner(Options options, ContextSource* contexts)
       : options_(std::move(options)),
         contexts_(*contexts),
-        stores_(options_.buildah, options_.state_dir + "/slots", options_.store_limit_bytes,
+        stores_(options_.buildah, options_.state_dir, options_.store_limit_bytes,
                 options_.min_free),
         // Told apart from other workers' on this machine.
         cgroup_prefix_(
@@ -71,21 +71,22 @@ class Runner : public AttemptRunner {
     v1::Finished result = RunInStore(attempt, work, cgroup, observer, stop);
     // A failure here does not change what the attempt has come to.
     Warn("after an attempt", RemoveSecretFiles(work));
-    Warn("after an attempt", stores_.Prune(work));
     Warn("after an attempt", RemoveTree(work.dir));
     Warn("after an attempt", RemoveCgroup(cgroup));
-    Warn("after an attempt", contexts_.Prune());
     return result;
   }
 
-  void MakeRoom(int64_t wanted_free) override {
+  void Prune(const StopToken& stop) override {
+    Warn("giving up what is over the limit", stores_.Prune(stop));
+    Warn("giving up what is over the limit", contexts_.Prune(stop));
+  }
+
+  void MakeRoom(int64_t wanted_free, const StopToken& stop) override {
     // Before that, stores may have working containers and mounts in them.
     if (!cleaned_up_) return;
     const auto disk = DiskSpaceAt(options_.state_dir);
     Warn("making room on the disk", contexts_.Free(disk.ok() ? wanted_free - disk->free : 0));
-    const WorkPaths work(options_.state_dir + "/making-room");
-    Warn("making room on the disk", stores_.MakeRoom(work, wanted_free));
-    Warn("making room on the disk", RemoveTree(work.dir));
+    Warn("making room on the disk", stores_.MakeRoom(wanted_free, stop));
   }
 
   absl::Status CleanUpAll(const std::string& attempts_dir) override {
@@ -101,9 +102,7 @@ class Runner : public AttemptRunner {
       result.Update(RemoveTree(dir + kWork));
     }
     result.Update(RemoveLinks());
-    const WorkPaths work(options_.state_dir + "/cleaning");
-    result.Update(stores_.RemoveAllContainers(work));
-    result.Update(RemoveTree(work.dir));
+    result.Update(stores_.RemoveAllContainers());
     result.Update(RemoveCgroupsNamed(cgroup_prefix_));
     cleaned_up_ = true;
     return Annotate(result, "removing what earlier attempts have left");
@@ -127,7 +126,13 @@ class Runner : public AttemptRunner {
   v1::Finished RunInStore(const AttemptContext& attempt, const WorkPaths& work,
                           const std::string& cgroup, AttemptObserver& observer,
                           const StopToken& stop) {
-    const ImageStores::Use store(&stores_, attempt.slot, attempt.offer.platform());
+    const ImageStores::Use store(&stores_, attempt.slot, attempt.offer.platform(), stop);
+    if (!store.ok()) {
+      v1::Finished cancelled;
+      cancelled.set_attempt_id(attempt.offer.attempt_id());
+      cancelled.mutable_cancelled();
+      return cancelled;
+    }
     const AttemptTools tools = {options_.buildah, contexts_, options_.platform_works};
     Attempt one(attempt.offer, tools, store.paths(), work, "/" + cgroup, observer, stop);
     v1::Finished result = one.Run();

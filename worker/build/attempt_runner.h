@@ -64,11 +64,16 @@ class AttemptRunner {
   virtual v1::Finished Run(const AttemptContext& attempt, AttemptObserver& observer,
                            const StopToken& stop) = 0;
 
+  // Gives up what caches hold over their limits, what was used least lately first. For a slot's
+  // thread when its attempt has been reported: nobody waits for it but the slot's next attempt.
+  // Ends early when `stop` is given.
+  virtual void Prune(const StopToken& /*stop*/) {}
+
   // Gives up cached content, layers and base images, what was used least lately first, until
-  // `wanted_free` bytes of the disk are free or nothing is left to give up. Stores in which an
-  // attempt runs are left alone; one that starts meanwhile waits. To be called by one thread, of
-  // any kind.
-  virtual void MakeRoom(int64_t /*wanted_free*/) {}
+  // `wanted_free` bytes of the disk are free, nothing is left to give up or `stop` is given. Stores
+  // in which an attempt runs are left alone; one that starts meanwhile waits. To be called by one
+  // thread, of any kind.
+  virtual void MakeRoom(int64_t /*wanted_free*/, const StopToken& /*stop*/) {}
 
   // To be called once, at start, before the first Run: removes what attempts of a killed worker
   // have left (working containers, mounts, cgroups, temporary files, credentials). `attempts_dir`

@@ -23,8 +23,8 @@ class ContextSource {
   // One blob. INVALID_ARGUMENT where it has more than `limit` bytes.
   virtual absl::StatusOr<std::string> Read(const Digest& digest, int64_t limit,
                                            const StopToken& stop) = 0;
-  // Gives up what is kept over the limit: after each attempt.
-  virtual absl::Status Prune() = 0;
+  // Gives up what is kept over the limit, as far as it gets before `stop` is given.
+  virtual absl::Status Prune(const StopToken& stop) = 0;
   // Gives up `bytes` of what is kept, or all of it.
   virtual absl::Status Free(int64_t bytes) = 0;
 };

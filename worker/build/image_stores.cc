@@ -7,10 +7,8 @@
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
 #include "common/base/status_macros.h"
 #include "common/os/directories.h"
 #include "common/os/files.h"
@@ -21,30 +19,14 @@ namespace manyarch::worker {
 
 namespace {
 
+constexpr absl::Duration kLookAtStop = absl::Milliseconds(50);
 constexpr size_t kMostAtOnce = 200;  // Images that one buildah removes.
 
 StorePaths PathsIn(const std::string& dir) { return {dir + "/root", dir + "/runroot"}; }
 
-// Whatever the storage driver.
-bool HasContainers(const std::string& root) {
-  for (const std::string& dir : DirectoriesIn(root)) {
-    if (!absl::EndsWith(dir, "-containers")) continue;
-    const std::string index = ReadFile(dir + "/containers.json").value_or("");
-    const absl::string_view text = absl::StripAsciiWhitespace(index);
-    return !text.empty() && text != "[]" && text != "null";
-  }
-  return false;
-}
-
 std::string StoreDir(const std::string& directory, int slot, const v1::Platform& p) {
   return absl::StrCat(directory, "/", slot, "/", p.os(), "-", p.arch(),
                       p.variant().empty() ? "" : "-", p.variant());
-}
-
-// What buildah needs to work on a store, where there is no attempt that has it.
-absl::Status PrepareWork(const WorkPaths& work) {
-  MA_RETURN_IF_ERROR(MakeDirs(work.tmp(), 0700));
-  return WriteFileAtomic(work.registries_conf(), RegistriesConf(v1::RegistryAccess()), 0600);
 }
 
 }  // namespace
@@ -57,6 +39,28 @@ std::map<std::string, std::string> OwnEnvironment() {
   }
   return result;
 }
+
+// What buildah needs to work on stores, where there is no attempt that has it. For one thread at a
+// time.
+class ImageStores::Workplace {
+ public:
+  explicit Workplace(const ImageStores& stores) : work_(stores.work_) {}
+  ~Workplace() {
+    if (const absl::Status status = RemoveTree(work_.dir); !status.ok()) {
+      spdlog::warn("after looking after image stores: {}", std::string(status.message()));
+    }
+  }
+  Workplace(const Workplace&) = delete;
+  Workplace& operator=(const Workplace&) = delete;
+
+  absl::Status Make() const {
+    MA_RETURN_IF_ERROR(MakeDirs(work_.tmp(), 0700));
+    return WriteFileAtomic(work_.registries_conf(), RegistriesConf(v1::RegistryAccess()), 0600);
+  }
+
+ private:
+  const WorkPaths& work_;
+};
 
 // The stores that nobody uses, held for as long as this lives.
 class ImageStores::Claim {
@@ -82,7 +86,7 @@ class ImageStores::Claim {
   Claim(const Claim&) = delete;
   Claim& operator=(const Claim&) = delete;
 
-  // By store, the images used longest ago; empty where none are left.
+  // By store, what to remove; empty where nothing is left.
   std::map<std::string, std::vector<std::string>> Oldest(int64_t bytes) const {
     std::vector<StoreContents> contents;
     for (const std::string& dir : dirs_) contents.push_back(ReadStoreContents(PathsIn(dir).root));
@@ -98,27 +102,36 @@ class ImageStores::Claim {
   std::vector<std::string> dirs_;
 };
 
-ImageStores::ImageStores(BuildahInfo buildah, std::string directory, int64_t limit_bytes,
+ImageStores::ImageStores(BuildahInfo buildah, const std::string& state_dir, int64_t limit_bytes,
                          MinFree min_free)
     : buildah_(std::move(buildah)),
-      directory_(std::move(directory)),
+      directory_(state_dir + "/slots"),
+      work_(state_dir + "/cleaning"),
       limit_bytes_(limit_bytes),
       min_free_(min_free) {}
 
-ImageStores::Use::Use(ImageStores* stores, int slot, const v1::Platform& platform)
-    : stores_(stores), dir_(StoreDir(stores->directory_, slot, platform)), paths_(PathsIn(dir_)) {
-  stores_->Take(dir_);
-}
+ImageStores::Use::Use(ImageStores* stores, int slot, const v1::Platform& platform,
+                      const StopToken& stop)
+    : stores_(stores),
+      dir_(StoreDir(stores->directory_, slot, platform)),
+      paths_(PathsIn(dir_)),
+      taken_(stores->Take(dir_, stop)) {}
 
-ImageStores::Use::~Use() { stores_->Release(dir_); }
+ImageStores::Use::~Use() {
+  if (taken_) stores_->Release(dir_);
+}
 
 absl::Status ImageStores::Use::RemoveContainers(const WorkPaths& work) const {
   return stores_->RemoveContainers(dir_, work);
 }
 
-void ImageStores::Take(const std::string& dir) {
+bool ImageStores::Take(const std::string& dir, const StopToken& stop) {
   absl::MutexLock lock(&mutex_);
-  while (!taken_.insert(dir).second) released_.Wait(&mutex_);
+  while (!taken_.insert(dir).second) {
+    if (stop.stopped()) return false;
+    released_.WaitWithTimeout(&mutex_, kLookAtStop);
+  }
+  return true;
 }
 
 bool ImageStores::TryTake(const std::string& dir) {
@@ -140,41 +153,49 @@ std::vector<std::string> ImageStores::Directories() const {
   return result;
 }
 
-absl::Status ImageStores::RunBuildah(const std::vector<std::string>& argv,
-                                     const WorkPaths& work) const {
+absl::Status ImageStores::RunBuildah(const std::vector<std::string>& argv, const WorkPaths& work,
+                                     const StopToken* stop) const {
   Command command;
   command.argv = argv;
   command.env = BuildahEnvironment(work, OwnEnvironment());
   command.own_namespaces = true;
   RunOptions options;
   options.timeout = absl::Minutes(5);
+  options.stop = stop;
   return RunChecked(command, options).status();
 }
 
 absl::Status ImageStores::RemoveContainers(const std::string& dir, const WorkPaths& work) const {
   const StorePaths paths = PathsIn(dir);
   if (!HasContainers(paths.root)) return absl::OkStatus();
-  const absl::Status status = RunBuildah(RemoveContainersArgv(buildah_, paths), work);
+  const absl::Status status = RunBuildah(RemoveContainersArgv(buildah_, paths), work, nullptr);
   if (status.ok()) return status;
   spdlog::warn("removing the image store {} because its working containers cannot be removed: {}",
                dir, std::string(status.message()));
   return RemoveTree(dir);
 }
 
-absl::Status ImageStores::RemoveAllContainers(const WorkPaths& work) {
-  MA_RETURN_IF_ERROR(PrepareWork(work));
+absl::Status ImageStores::RemoveAllContainers() {
+  absl::MutexLock lock(&pruning_);
+  const Workplace workplace(*this);
+  MA_RETURN_IF_ERROR(workplace.Make());
   absl::Status result;
-  for (const std::string& dir : Directories()) result.Update(RemoveContainers(dir, work));
+  for (const std::string& dir : Directories()) result.Update(RemoveContainers(dir, work_));
   return result;
 }
 
-absl::Status ImageStores::RemoveImages(const std::string& dir, const std::vector<std::string>& ids,
-                                       const WorkPaths& work) const {
+absl::Status ImageStores::Remove(const std::string& dir, const std::vector<std::string>& ids,
+                                 const StopToken& stop) const {
+  if (std::find(ids.begin(), ids.end(), "") != ids.end()) {
+    spdlog::info("{}: removing the store, of which nothing was used lately", dir);
+    return RemoveTree(dir);
+  }
+  spdlog::info("{}: removing the {} images used longest ago", dir, ids.size());
   absl::Status said;
-  for (size_t done = 0; done < ids.size(); done += kMostAtOnce) {
+  for (size_t done = 0; done < ids.size() && !stop.stopped(); done += kMostAtOnce) {
     const auto from = ids.begin() + static_cast<ptrdiff_t>(done);
     const auto to = ids.begin() + static_cast<ptrdiff_t>(std::min(ids.size(), done + kMostAtOnce));
-    said.Update(RunBuildah(RemoveImagesArgv(buildah_, PathsIn(dir), {from, to}), work));
+    said.Update(RunBuildah(RemoveImagesArgv(buildah_, PathsIn(dir), {from, to}), work_, &stop));
   }
   // buildah takes nameless images below one that it removes along, and then complains of not
   // finding them: what counts is what is left.
@@ -196,29 +217,31 @@ int64_t ImageStores::Excess(const std::vector<StoreContents>& stores) const {
   return excess;
 }
 
-absl::Status ImageStores::Prune(const WorkPaths& work) {
-  // One at a time is enough; the others have results to report.
+absl::Status ImageStores::Prune(const StopToken& stop) {
+  // One at a time is enough.
   if (!pruning_.TryLock()) return absl::OkStatus();
   const absl::Cleanup unlock = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { pruning_.Unlock(); };
   std::vector<StoreContents> all;
   for (const std::string& dir : Directories()) all.push_back(ReadStoreContents(PathsIn(dir).root));
   const int64_t excess = Excess(all);
   if (excess <= 0) return absl::OkStatus();
-  MA_RETURN_IF_ERROR(PrepareWork(work));
+  const Workplace workplace(*this);
+  MA_RETURN_IF_ERROR(workplace.Make());
   Claim claim(this);
   const auto oldest = claim.Oldest(excess);
   claim.GiveBackAllBut(oldest);
   absl::Status result;
   for (const auto& [dir, ids] : oldest) {
-    spdlog::info("{}: removing the {} images used longest ago", dir, ids.size());
-    result.Update(RemoveImages(dir, ids, work));
+    if (stop.stopped()) return absl::OkStatus();
+    result.Update(Remove(dir, ids, stop));
     claim.GiveBack(dir);
   }
-  return result;
+  return stop.stopped() ? absl::OkStatus() : result;
 }
 
-absl::Status ImageStores::MakeRoom(const WorkPaths& work, int64_t wanted_free) {
+absl::Status ImageStores::MakeRoom(int64_t wanted_free, const StopToken& stop) {
   absl::MutexLock pruning(&pruning_);
+  const Workplace workplace(*this);
   const Claim claim(this);
   while (true) {
     MA_ASSIGN_OR_RETURN(const DiskSpace disk, DiskSpaceAt(directory_));
@@ -226,9 +249,10 @@ absl::Status ImageStores::MakeRoom(const WorkPaths& work, int64_t wanted_free) {
     const auto oldest = claim.Oldest(wanted_free - disk.free);
     if (oldest.empty()) return absl::OkStatus();
     for (const auto& [dir, ids] : oldest) {
-      absl::Status status = PrepareWork(work);
-      status.Update(RemoveImages(dir, ids, work));
-      if (status.ok()) continue;
+      if (stop.stopped()) return absl::OkStatus();
+      absl::Status status = workplace.Make();
+      status.Update(Remove(dir, ids, stop));
+      if (status.ok() || stop.stopped()) continue;
       spdlog::warn("removing the image store {} because it cannot be made smaller: {}", dir,
                    std::string(status.message()));
       MA_RETURN_IF_ERROR(RemoveTree(dir));

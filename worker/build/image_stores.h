@@ -11,27 +11,31 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "common/os/disk.h"
+#include "common/os/stop_token.h"
 #include "worker/build/argv.h"
 #include "worker/build/store_contents.h"
 
 namespace manyarch::worker {
 
-// The stores <directory>/<slot>/<platform>: kept free of working containers, and together within
-// their limit by giving up, over all of them, the images used longest ago. A store is in use while
-// an attempt runs in it: then nothing of it is given up. Thread-safe.
+// The stores <state_dir>/slots/<slot>/<platform>: kept free of working containers, and together
+// within their limit by giving up, over all of them, the images used longest ago. A store is in use
+// while an attempt runs in it: then nothing of it is given up. Thread-safe.
 class ImageStores {
  public:
-  ImageStores(BuildahInfo buildah, std::string directory, int64_t limit_bytes, MinFree min_free);
+  ImageStores(BuildahInfo buildah, const std::string& state_dir, int64_t limit_bytes,
+              MinFree min_free);
 
   // Holds a store for an attempt; another attempt's, or the removal of its oldest images, is waited
-  // for.
+  // for unless `stop` is given.
   class Use {
    public:
-    Use(ImageStores* stores, int slot, const v1::Platform& platform);
+    Use(ImageStores* stores, int slot, const v1::Platform& platform, const StopToken& stop);
     ~Use();
     Use(const Use&) = delete;
     Use& operator=(const Use&) = delete;
 
+    // False where it was stopped.
+    bool ok() const { return taken_; }
     const StorePaths& paths() const { return paths_; }
     // Removes the working containers that a build which was killed has left. Where buildah cannot,
     // the store is given up: it is a cache.
@@ -41,35 +45,41 @@ class ImageStores {
     ImageStores* const stores_;
     const std::string dir_;
     const StorePaths paths_;
+    const bool taken_;
   };
 
   // Removes working containers everywhere. To be called before the first Use.
-  absl::Status RemoveAllContainers(const WorkPaths& work);
+  absl::Status RemoveAllContainers();
 
   // Where the stores are over their limit, to a tenth below it; where the disk is nearly full,
-  // until it is not.
-  absl::Status Prune(const WorkPaths& work);
-  // Until `wanted_free` bytes of the disk are free or nothing is left to give up. Where buildah
-  // cannot (it writes, too), the store is given up.
-  absl::Status MakeRoom(const WorkPaths& work, int64_t wanted_free);
+  // until it is not. Nothing where another thread is at it. What `stop` cuts short, the next one
+  // does.
+  absl::Status Prune(const StopToken& stop);
+  // Until `wanted_free` bytes of the disk are free, nothing is left to give up or `stop` is given.
+  // Where buildah cannot (it writes, too), the store is given up.
+  absl::Status MakeRoom(int64_t wanted_free, const StopToken& stop);
 
  private:
   class Claim;
+  class Workplace;
 
   std::vector<std::string> Directories() const;
-  absl::Status RunBuildah(const std::vector<std::string>& argv, const WorkPaths& work) const;
+  absl::Status RunBuildah(const std::vector<std::string>& argv, const WorkPaths& work,
+                          const StopToken* stop) const;
   absl::Status RemoveContainers(const std::string& dir, const WorkPaths& work) const;
   // More than nothing where something has to go; `stores` are all there are.
   int64_t Excess(const std::vector<StoreContents>& stores) const;
-  // OK where all of these images are gone afterwards.
-  absl::Status RemoveImages(const std::string& dir, const std::vector<std::string>& ids,
-                            const WorkPaths& work) const;
-  void Take(const std::string& dir);
+  // Of one store: images, or all of it where there is one without an id. OK where they are gone
+  // afterwards.
+  absl::Status Remove(const std::string& dir, const std::vector<std::string>& ids,
+                      const StopToken& stop) const;
+  bool Take(const std::string& dir, const StopToken& stop);
   bool TryTake(const std::string& dir);
   void Release(const std::string& dir);
 
   const BuildahInfo buildah_;
   const std::string directory_;
+  const WorkPaths work_;  // Of buildahs that run for no attempt.
   const int64_t limit_bytes_;
   const MinFree min_free_;
 

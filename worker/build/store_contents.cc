@@ -60,6 +60,16 @@ int64_t StoreContents::bytes() const {
   return total;
 }
 
+int64_t StoreContents::unused_bytes() const {
+  std::set<std::string> used;
+  for (const Image& image : images) {
+    ForEachLayer(*this, image.layer, [&](const std::string& id, const auto&) { used.insert(id); });
+  }
+  int64_t total = bytes();
+  for (const std::string& id : used) total -= layers.at(id).bytes;
+  return total;
+}
+
 StoreContents ReadStoreContents(const std::string& root) {
   StoreContents store;
   for (const Json& entry : ReadIndex(IndexDir(root, "layers"), "layers")) {
@@ -80,6 +90,11 @@ StoreContents ReadStoreContents(const std::string& root) {
   return store;
 }
 
+bool HasContainers(const std::string& root) {
+  const Json index = ReadIndex(IndexDir(root, "containers"), "containers");
+  return index.is_discarded() || !index.empty();
+}
+
 void MarkUsed(const std::string& root, const std::set<std::string>& image_ids, absl::Time now) {
   const StoreContents store = ReadStoreContents(root);
   std::set<std::string> layers;
@@ -96,29 +111,49 @@ void MarkUsed(const std::string& root, const std::set<std::string>& image_ids, a
   }
 }
 
-std::vector<Removal> UsedLongestAgo(const std::vector<StoreContents>& stores, int64_t bytes) {
-  struct LayerUse {
-    absl::Time used = absl::InfinitePast();
-    int images = 0;  // That are made of it.
-  };
-  std::vector<std::map<std::string, LayerUse>> uses(stores.size());
-  for (size_t s = 0; s < stores.size(); ++s) {
-    for (const StoreContents::Image& image : stores[s].images) {
-      ForEachLayer(stores[s], image.layer, [&](const std::string& id, const auto&) {
-        LayerUse& use = uses[s][id];
-        use.used = std::max(use.used, image.used);
-        ++use.images;
-      });
-    }
+namespace {
+
+struct LayerUse {
+  absl::Time used = absl::InfinitePast();
+  int images = 0;  // That are made of it.
+};
+
+struct Candidate {
+  absl::Time used;
+  int depth = 0;
+  size_t store = 0;
+  const StoreContents::Image* image = nullptr;
+};
+
+std::map<std::string, LayerUse> UsesOfLayers(const StoreContents& store) {
+  std::map<std::string, LayerUse> uses;
+  for (const StoreContents::Image& image : store.images) {
+    ForEachLayer(store, image.layer, [&](const std::string& id, const auto&) {
+      LayerUse& use = uses[id];
+      use.used = std::max(use.used, image.used);
+      ++use.images;
+    });
   }
-  struct Candidate {
-    absl::Time used;
-    int depth = 0;
-    size_t store = 0;
-    const StoreContents::Image* image = nullptr;
-  };
+  return uses;
+}
+
+}  // namespace
+
+std::vector<Removal> UsedLongestAgo(const std::vector<StoreContents>& stores, int64_t bytes) {
+  std::vector<std::map<std::string, LayerUse>> uses(stores.size());
+  std::vector<int64_t> unused(stores.size());
+  std::vector<size_t> images_left(stores.size());
   std::vector<Candidate> candidates;
+  std::vector<Removal> result;
   for (size_t s = 0; s < stores.size(); ++s) {
+    unused[s] = stores[s].unused_bytes();
+    if (bytes > 0 && unused[s] > stores[s].bytes() / 2) {
+      result.push_back({s, ""});
+      bytes -= stores[s].bytes();
+      continue;
+    }
+    uses[s] = UsesOfLayers(stores[s]);
+    images_left[s] = stores[s].images.size();
     for (const StoreContents::Image& image : stores[s].images) {
       Candidate candidate{image.used, 0, s, &image};
       ForEachLayer(stores[s], image.layer, [&](const auto&, const auto&) { ++candidate.depth; });
@@ -130,14 +165,18 @@ std::vector<Removal> UsedLongestAgo(const std::vector<StoreContents>& stores, in
     return std::make_tuple(a.used, -a.depth, a.store, a.image->id) <
            std::make_tuple(b.used, -b.depth, b.store, b.image->id);
   });
-  std::vector<Removal> result;
   for (const Candidate& candidate : candidates) {
     if (bytes <= 0) break;
-    result.push_back({candidate.store, candidate.image->id});
-    ForEachLayer(stores[candidate.store], candidate.image->layer,
+    const size_t s = candidate.store;
+    result.push_back({s, candidate.image->id});
+    ForEachLayer(stores[s], candidate.image->layer,
                  [&](const std::string& id, const StoreContents::Layer& layer) {
-                   if (--uses[candidate.store][id].images == 0) bytes -= layer.bytes;
+                   if (--uses[s][id].images == 0) bytes -= layer.bytes;
                  });
+    if (--images_left[s] > 0) continue;
+    std::erase_if(result, [s](const Removal& removal) { return removal.store == s; });
+    result.push_back({s, ""});
+    bytes -= unused[s];
   }
   return result;
 }

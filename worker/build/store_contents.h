@@ -26,11 +26,17 @@ struct StoreContents {
   std::vector<Image> images;
 
   int64_t bytes() const;
+  // Of the layers that no image is made of. A build or a pull that was killed leaves some; buildah
+  // has no command for them. Of a store in use they are what is being made.
+  int64_t unused_bytes() const;
 };
 
 // Reads the indexes below the store's root, whatever the storage driver. Nothing where there are
 // none or they cannot be read.
 StoreContents ReadStoreContents(const std::string& root);
+
+// Whether the store has working containers. Yes where that cannot be told.
+bool HasContainers(const std::string& root);
 
 // Notes that these images, and all that they are made of, were used at `now`: in the time of last
 // change of each image's directory in the store, which goes with the image and means nothing to
@@ -39,12 +45,14 @@ void MarkUsed(const std::string& root, const std::set<std::string>& image_ids, a
 
 struct Removal {
   size_t store = 0;
-  std::string image;
+  std::string image;  // Empty: the whole store.
+
+  friend bool operator==(const Removal&, const Removal&) = default;
 };
 
-// Enough images for `bytes` to be freed, over all stores the one used longest ago first; all of
-// them where they are not enough. What others are made of is as recent as they are, and comes after
-// them.
+// Enough for `bytes` to be freed, or all there is. Whole stores of which less than half is images
+// come first; then, over all stores, images, the one used longest ago first. What others are made
+// of is as recent as they are, and comes after them. A store whose images all go goes as a whole.
 std::vector<Removal> UsedLongestAgo(const std::vector<StoreContents>& stores, int64_t bytes);
 
 }  // namespace manyarch::worker

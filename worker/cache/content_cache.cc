@@ -115,15 +115,22 @@ ContentCache::Pin::~Pin() {
   }
 }
 
-absl::Status ContentCache::Prune(int64_t limit_bytes) { return RemoveOldest(limit_bytes, 0); }
+absl::Status ContentCache::Prune(int64_t limit_bytes, const StopToken& stop) {
+  if (!prune_mutex_.TryLock()) return absl::OkStatus();
+  const absl::Status status = RemoveOldest(limit_bytes, 0, stop);
+  prune_mutex_.Unlock();
+  return status;
+}
 
 absl::Status ContentCache::Free(int64_t bytes) {
-  return bytes <= 0 ? absl::OkStatus() : RemoveOldest(INT64_MAX, bytes);
+  if (bytes <= 0) return absl::OkStatus();
+  absl::MutexLock lock(&prune_mutex_);
+  return RemoveOldest(INT64_MAX, bytes, StopToken());
 }
 
 // Until at most `limit_bytes` are left and `at_least` are gone.
-absl::Status ContentCache::RemoveOldest(int64_t limit_bytes, int64_t at_least) {
-  absl::MutexLock lock(&prune_mutex_);
+absl::Status ContentCache::RemoveOldest(int64_t limit_bytes, int64_t at_least,
+                                        const StopToken& stop) {
   struct Blob {
     fs::file_time_type used;
     int64_t size;
@@ -134,6 +141,7 @@ absl::Status ContentCache::RemoveOldest(int64_t limit_bytes, int64_t at_least) {
   std::error_code error;
   for (fs::recursive_directory_iterator it(dir_ + "/sha256", error), end; !error && it != end;
        it.increment(error)) {
+    if (stop.stopped()) return absl::OkStatus();
     // A blob may go while we look: its error is not ours.
     std::error_code gone;
     if (!it->is_regular_file(gone) || gone) continue;
@@ -149,7 +157,7 @@ absl::Status ContentCache::RemoveOldest(int64_t limit_bytes, int64_t at_least) {
   std::sort(blobs.begin(), blobs.end(),
             [](const Blob& a, const Blob& b) { return a.used < b.used; });
   for (const Blob& blob : blobs) {
-    if (total <= limit_bytes) break;
+    if (total <= limit_bytes || stop.stopped()) break;
     // Under the lock: what is pinned after it was looked at stays, too.
     absl::MutexLock pin_lock(&pin_mutex_);
     if (pins_.contains(blob.path.filename().string())) continue;

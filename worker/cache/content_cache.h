@@ -52,13 +52,15 @@ class ContentCache {
     std::vector<Digest> digests_;
   };
 
-  // Removes the least recently used blobs until at most `limit_bytes` are left.
-  absl::Status Prune(int64_t limit_bytes);
+  // Removes the least recently used blobs until at most `limit_bytes` are left. Nothing where
+  // another thread is at it; cut short by `stop`.
+  absl::Status Prune(int64_t limit_bytes, const StopToken& stop);
   // Removes the least recently used blobs until `bytes` are freed, or all is gone.
   absl::Status Free(int64_t bytes);
 
  private:
-  absl::Status RemoveOldest(int64_t limit_bytes, int64_t at_least);
+  absl::Status RemoveOldest(int64_t limit_bytes, int64_t at_least, const StopToken& stop)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(prune_mutex_);
 
   explicit ContentCache(std::string dir) : dir_(std::move(dir)) {}
   std::string PathOf(const Digest& digest) const;

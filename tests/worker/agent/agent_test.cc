@@ -83,6 +83,44 @@ TEST_F(AgentTest, AnOfferIsAcceptedRunReportedAndForgottenOnceAcknowledged) {
   EXPECT_EQ(runner.cleaned_up, state() + "/attempts");
 }
 
+TEST_F(AgentTest, AResultIsReportedBeforeCachesArePrunedAndAWorkerThatEndsDoesNotWaitForThat) {
+  FakeController controller;
+  FakeRunner runner;
+  absl::Notification cut_short;
+  runner.prune = [&](const StopToken& stop) {
+    if (stop.WaitFor(absl::Minutes(5))) cut_short.Notify();
+  };
+  {
+    FarmHand hand(controller.address(), state(), &runner);
+    ASSERT_TRUE(controller.WaitUntil(InSession));
+    controller.Offer(MakeOffer("a-1"));
+    ASSERT_TRUE(controller.WaitUntil([](const Seen& s) { return s.finished.size() == 1; }));
+    EXPECT_FALSE(cut_short.HasBeenNotified());
+    hand->Drain();
+    EXPECT_TRUE(hand.Join().ok());
+  }
+  EXPECT_TRUE(cut_short.HasBeenNotified());
+}
+
+TEST_F(AgentTest, AnAttemptIsCancelledAtOnceThoughItsSlotIsStillPruning) {
+  FakeController controller;
+  FakeRunner runner;
+  runner.prune = [](const StopToken& stop) { stop.WaitFor(absl::Minutes(5)); };
+  FarmHand hand(controller.address(), state(), &runner);
+  ASSERT_TRUE(controller.WaitUntil(InSession));
+  controller.Offer(MakeOffer("a-1"));
+  ASSERT_TRUE(controller.WaitUntil([](const Seen& s) { return s.finished.size() == 1; }));
+  controller.Offer(MakeOffer("b-1"));
+  ASSERT_TRUE(controller.WaitUntil([](const Seen& s) { return s.answers.size() == 2; }));
+  controller.Abandon("b-1", "the job was cancelled");
+  ASSERT_TRUE(controller.WaitUntil([](const Seen& s) { return s.finished.size() == 2; }));
+  const Seen seen = controller.seen();
+  EXPECT_TRUE(seen.answers[1].accepted());
+  EXPECT_EQ(seen.finished[1].attempt_id(), "b-1");
+  EXPECT_TRUE(seen.finished[1].has_cancelled());
+  EXPECT_THAT(seen.faults, IsEmpty());
+}
+
 TEST_F(AgentTest, ANewDescriptionIsToldWithoutDisturbingWhatRuns) {
   FakeController controller;
   absl::Notification told;

@@ -23,7 +23,7 @@ class DiskWatchTest : public testing::Test {
               return DiskSpace{free_, 1000};
             },
             .make_room =
-                [this](int64_t wanted) {
+                [this](int64_t wanted, const StopToken&) {
                   absl::MutexLock lock(&mutex_);
                   ++prunings_;
                   const int64_t given = std::clamp<int64_t>(wanted - free_, 0, caches_);

@@ -24,6 +24,9 @@ class FakeRunner : public AttemptRunner {
                    const StopToken& stop) override {
     return body_ ? body_(attempt, observer, stop) : Pushed();
   }
+  void Prune(const StopToken& stop) override {
+    if (prune) prune(stop);
+  }
   absl::Status CleanUpAll(const std::string& attempts_dir) override {
     cleaned_up = attempts_dir;
     return absl::OkStatus();
@@ -42,6 +45,7 @@ class FakeRunner : public AttemptRunner {
   }
 
   std::string cleaned_up;
+  std::function<void(const StopToken&)> prune;  // To be set before the agent runs.
 
  private:
   const Body body_;

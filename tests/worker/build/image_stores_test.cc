@@ -55,6 +55,7 @@ class ImageStoresTest : public ::testing::Test {
     Recorder seen;
     const v1::Finished result = rig_.runner->Run(attempt, seen, rig_.stop);
     EXPECT_TRUE(result.has_image()) << result.DebugString() << seen.output;
+    rig_.runner->Prune(rig_.stop);
     return absl::StrContains(seen.output, "COPY file /\n--> Using cache");
   }
   std::string StoreOf(const std::string& arch, int slot = 0) const {
@@ -115,6 +116,40 @@ TEST_F(ImageStoresTest, ABaseImageStaysForAsLongAsWhatIsBuiltOnItIsUsed) {
   EXPECT_THAT(images, HasSubstr(base));
 }
 
+TEST_F(ImageStoresTest, LayersThatNoImageIsMadeOfAnyMoreGoWithTheirStore) {
+  LimitTo(7 * kMegabyte);
+  const Digest a = Megabytes('a');
+  ASSERT_FALSE(Build(a, "amd64"));
+  ASSERT_FALSE(Build(Megabytes('b'), "arm64"));
+  ASSERT_FALSE(Build(Megabytes('c'), "arm64"));
+  // As a buildah leaves it that is killed after its last layer and before its image is noted.
+  ASSERT_TRUE(RunChecked({.argv = {"sh", "-c", "echo '[]' | tee \"$1\"/*-images/images.json", "sh",
+                                   StoreOf("arm64")}})
+                  .ok());
+  const StoreContents lost = ReadStoreContents(StoreOf("arm64"));
+  ASSERT_GE(lost.bytes(), 4 * kMegabyte);
+  ASSERT_EQ(lost.unused_bytes(), lost.bytes());
+  ASSERT_FALSE(Build(Megabytes('d'), "amd64"));
+  EXPECT_EQ(BytesIn("arm64"), 0);
+  EXPECT_TRUE(Build(a, "amd64"));
+  EXPECT_FALSE(Build(Megabytes('b'), "arm64"));
+}
+
+TEST_F(ImageStoresTest, AStoppedAttemptDoesNotWaitForItsStore) {
+  ImageStores stores(rig_.buildah, rig_.dir.path() + "/state", 0, {0, 0});
+  v1::Platform platform;
+  platform.set_os("linux");
+  platform.set_arch(host_);
+  const ImageStores::Use first(&stores, 0, platform, rig_.stop);
+  EXPECT_TRUE(first.ok());
+  StopToken stop;
+  bool taken = true;
+  std::thread second([&] { taken = ImageStores::Use(&stores, 0, platform, stop).ok(); });
+  stop.Stop("enough");
+  second.join();
+  EXPECT_FALSE(taken);
+}
+
 TEST_F(ImageStoresTest, TheStoreOfARunningAttemptIsLeftAloneHoweverOldItsImagesAre) {
   LimitTo(5 * kMegabyte);
   EXPECT_FALSE(Build(Megabytes('a'), host_, 0));
@@ -142,14 +177,14 @@ TEST_F(ImageStoresTest, TheStoreOfARunningAttemptIsLeftAloneHoweverOldItsImagesA
   EXPECT_EQ(BytesIn(host_, 0), before);
   EXPECT_LT(BytesIn(host_, 1), 4 * kMegabyte);  // What it could not take there it took here.
   // Nor where the disk is full.
-  rig_.runner->MakeRoom(INT64_MAX);
+  rig_.runner->MakeRoom(INT64_MAX, rig_.stop);
   EXPECT_EQ(BytesIn(host_, 0), before);
   EXPECT_EQ(BytesIn(host_, 1), 0);
 
   stop.Stop("enough");
   thread.join();
   EXPECT_TRUE(result.has_cancelled()) << result.DebugString();
-  rig_.runner->MakeRoom(INT64_MAX);
+  rig_.runner->MakeRoom(INT64_MAX, rig_.stop);
   EXPECT_EQ(BytesIn(host_, 0), 0);
 }
 

@@ -80,11 +80,11 @@ TEST_F(ContentCacheTest, PrunesTheLeastRecentlyUsedFirst) {
   SetAge(used, 300);
   SetAge(fresh, 100);
   ASSERT_TRUE(cache_->Get(used).ok());  // Now the youngest.
-  ASSERT_TRUE(cache_->Prune(8).ok());
+  ASSERT_TRUE(cache_->Prune(8, stop_).ok());
   EXPECT_FALSE(cache_->Has(old));
   EXPECT_TRUE(cache_->Has(used));
   EXPECT_TRUE(cache_->Has(fresh));
-  ASSERT_TRUE(cache_->Prune(0).ok());
+  ASSERT_TRUE(cache_->Prune(0, stop_).ok());
   EXPECT_FALSE(cache_->Has(fresh));
 }
 
@@ -99,11 +99,11 @@ TEST_F(ContentCacheTest, PinnedBlobsStayHoweverOld) {
       ContentCache::Pin second(cache_.get());
       second.Add({d, d});
     }
-    ASSERT_TRUE(cache_->Prune(0).ok());
+    ASSERT_TRUE(cache_->Prune(0, stop_).ok());
     ASSERT_TRUE(cache_->Free(1).ok());
     EXPECT_TRUE(cache_->Has(d));
   }
-  ASSERT_TRUE(cache_->Prune(0).ok());
+  ASSERT_TRUE(cache_->Prune(0, stop_).ok());
   EXPECT_FALSE(cache_->Has(d));
 }
 
