@@ -144,7 +144,6 @@ std::string WorkerText(const v1::Worker& worker, absl::Time now) {
       {"Worker", self.name()},
       {"ID", self.id()},
       {"State", WorkerStateText(worker)},
-      {"Last seen", Age(worker.last_seen_at(), now)},
       {"Native", Offered(self, false)},
       {"Emulated", Offered(self, true)},
       {"Slots", absl::StrCat(self.slots())},
@@ -154,6 +153,11 @@ std::string WorkerText(const v1::Worker& worker, absl::Time now) {
       {"Isolation", self.isolation()},
       {"Pushes", self.push_by_digest() ? "by digest" : "to a staging tag"},
   };
+  // One that is connected is heard every few seconds; the controller notes only when it comes and
+  // goes.
+  if (worker.state() != v1::WORKER_STATE_CONNECTED) {
+    rows.insert(rows.begin() + 3, {"Last seen", Age(worker.last_seen_at(), now)});
+  }
   if (!worker.admission_reason().empty()) {
     rows.insert(rows.begin() + 3, {"Because", SafeLine(worker.admission_reason())});
   }

@@ -112,6 +112,11 @@ std::string FailureText(const v1::Job& job) {
   bool told = false;
   for (const v1::Build& build : job.builds()) {
     if (build.state() != v1::BUILD_STATE_FAILED) continue;
+    // The warning at the end says all there is to say of a platform that nobody has tried.
+    if (build.attempts().empty() &&
+        absl::StrContains(job.status_reason(), build.failure().message())) {
+      continue;
+    }
     text += BuildFailureText(job, build);
     told = told || build.failure().message() == job.failure().message();
   }

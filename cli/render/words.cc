@@ -123,6 +123,9 @@ std::string SafeLine(absl::string_view line) {
       while (i < line.size() && (line[i] < '@' || line[i] > '~')) ++i;
     } else if (line[i] == '\r' && i + 1 < line.size()) {
       safe.clear();  // What a terminal would have drawn over.
+    } else if (line[i] == '\xc2' && i + 1 < line.size() &&
+               static_cast<unsigned char>(line[i + 1]) < 0xa0) {
+      ++i;  // Unicode's other control characters, U+0080 to U+009F: some terminals obey them.
     } else if (!IsControl(line[i])) {
       safe.push_back(line[i]);
     }

@@ -15,6 +15,9 @@ size_t Utf8Length(absl::string_view text);
 // `bytes` with all that is not UTF-8 replaced by '?'.
 std::string ToUtf8(absl::string_view bytes);
 
+// Whether there are any, of ASCII or of Unicode's U+0080 to U+009F, which some terminals obey too.
+bool HasControlCharacters(absl::string_view text);
+
 // `bytes` on one line and as UTF-8: control characters, backslashes and quotes as in C, and bytes
 // that are no UTF-8 as "\xff".
 std::string EscapedText(absl::string_view bytes);

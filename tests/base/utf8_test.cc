@@ -17,7 +17,20 @@ TEST(ToUtf8, ReplacesWhatIsNotUtf8) {
 TEST(EscapedText, IsOneLineOfUtf8WhateverTheBytes) {
   EXPECT_EQ(EscapedText("a b\xc3\xbc/\xe2\x82\xac"), "a b\xc3\xbc/\xe2\x82\xac");
   EXPECT_EQ(EscapedText("a\nb\x1b[0m\xff\xc3'"), R"(a\nb\x1b[0m\xff\xc3\')");
+  EXPECT_EQ(EscapedText("\xc2\x9b"
+                        "2J\xc2\xa0"),
+            R"(\xc2\x9b)"
+            "2J\xc2\xa0");
   EXPECT_EQ(EscapedText(""), "");
+}
+
+TEST(HasControlCharacters, FindsThoseOfAsciiAndOfUnicode) {
+  EXPECT_FALSE(HasControlCharacters("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xc2\xa0~\xff"));
+  for (const char* text : {"a\n", "\x1b[0m", "\x7f", "x\xc2\x80",
+                           "\xc2\x9f"
+                           "2J"}) {
+    EXPECT_TRUE(HasControlCharacters(text)) << text;
+  }
 }
 
 }  // namespace

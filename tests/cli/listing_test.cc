@@ -98,12 +98,12 @@ TEST(Listing, Workers) {
 }
 
 TEST(Listing, OneWorkerWithWhatItRefuses) {
-  EXPECT_EQ(WorkerText(FromText<v1::ListWorkersResponse>(kWorkers).workers(0), At(3)),
+  v1::Worker worker = FromText<v1::ListWorkersResponse>(kWorkers).workers(0);
+  EXPECT_EQ(WorkerText(worker, At(3)),
             "Worker     big\n"
             "ID         w-1\n"
             "State      connected, cordoned\n"
             "Because    broke 3 attempts in a row\n"
-            "Last seen  3s ago\n"
             "Native     linux/amd64,linux/386\n"
             "Emulated   linux/arm64\n"
             "Slots      4\n"
@@ -114,6 +114,9 @@ TEST(Listing, OneWorkerWithWhatItRefuses) {
             "Pushes     to a staging tag\n"
             "Labels     disk=ssd, zone=b\n"
             "Refuses    linux/s390x: Exec format error\n");
+  EXPECT_EQ(WorkerText(worker, At(3)).find("Last seen"), std::string::npos);
+  worker.set_state(v1::WORKER_STATE_SUSPECT);
+  EXPECT_NE(WorkerText(worker, At(3)).find("\nLast seen  3s ago\n"), std::string::npos);
 }
 
 }  // namespace

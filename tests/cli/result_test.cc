@@ -74,13 +74,21 @@ TEST(FailureText, SaysWhyACancelledOrSupersededJobEnded) {
 }
 
 TEST(FailureText, AListThatLacksAnOptionalPlatformIsToldLast) {
-  const auto job = FromText<v1::Job>(R"(id: "j4" state: JOB_STATE_SUCCEEDED
+  auto job = FromText<v1::Job>(R"(id: "j4" state: JOB_STATE_SUCCEEDED
       status_reason: "published without linux/riscv64, which is optional: it broke"
       builds { platform { os: "linux" arch: "riscv64" } state: BUILD_STATE_FAILED optional: true
                failure { class: FAILURE_CLASS_USER message: "it broke" } })");
+  const std::string warning =
+      "WARNING: job j4 was published without linux/riscv64, which is optional: it broke\n";
+  // There is no more to tell of one that nobody has tried.
+  EXPECT_EQ(FailureText(job), warning);
+  v1::Attempt& attempt = *job.mutable_builds(0)->add_attempts();
+  attempt.set_worker_name("w");
+  *attempt.mutable_failure() = job.builds(0).failure();
   EXPECT_EQ(FailureText(job),
-            "linux/riscv64 failed, which was optional\n  it broke\n"
-            "WARNING: job j4 was published without linux/riscv64, which is optional: it broke\n");
+            "linux/riscv64 failed on w (native), which was optional\n  it broke\n"
+            "  The whole log: manyarch logs j4 --platform linux/riscv64\n" +
+                warning);
   EXPECT_EQ(ResultText(job), "  linux/riscv64  failed, optional\n");
 }
 

@@ -40,11 +40,23 @@ TEST(Timeline, ASecondAttemptWaitsFromTheEndOfTheFirst) {
 
 TEST(Explanation, AFailureNamesItsPlatformOnce) {
   EXPECT_EQ(ExplanationText(FromText<v1::ExplainJobResponse>(R"(
-    job { id: "j1" state: JOB_STATE_FAILED submitted_at { seconds: 1700000000 } }
+    job { id: "j1" state: JOB_STATE_FAILED submitted_at { seconds: 1700000000 }
+          failure { message: "linux/arm64: no such file" } }
     builds { platform { os: "linux" arch: "arm64" } summary: "failed: linux/arm64: no such file" }
   )"),
                             At(60)),
-            "job j1 is failed (submitted 1m ago)\nlinux/arm64: failed: no such file\n");
+            "job j1 has failed (submitted 1m ago)\nlinux/arm64: failed: no such file\n");
+}
+
+TEST(Explanation, WhatNoPlatformSaysIsSaidOfTheJob) {
+  EXPECT_EQ(ExplanationText(FromText<v1::ExplainJobResponse>(R"(
+    job { id: "j1" state: JOB_STATE_CANCELLED submitted_at { seconds: 1700000000 }
+          failure { message: "interrupted" } }
+    builds { platform { os: "linux" arch: "arm64" } summary: "succeeded on big" }
+  )"),
+                            At(60)),
+            "job j1 was cancelled (submitted 1m ago)\n  interrupted\n"
+            "linux/arm64: succeeded on big\n");
 }
 
 TEST(Explanation, EveryWorkerUnderThePlatformThatWaits) {

@@ -37,6 +37,9 @@ TEST(Words, LinesOfABuildCannotDriveTheTerminal) {
   EXPECT_EQ(SafeLine("10%\r50%\r100%"), "100%");
   EXPECT_EQ(SafeLine("done\r"), "done");
   EXPECT_EQ(SafeLine("ünï"), "ünï");
+  EXPECT_EQ(SafeLine("a\xc2\x9b"
+                     "2Jb\xc2\xa0\xc2"),
+            "a2Jb\xc2\xa0\xc2");
   EXPECT_EQ(SafeLine("cut\x1b["), "cut");
 }
 

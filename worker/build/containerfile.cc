@@ -1,9 +1,7 @@
 #include "worker/build/containerfile.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,19 +13,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
-#include "common/os/files.h"
+#include "common/os/beneath.h"
 
 namespace manyarch::worker {
 
 namespace {
-
-// Opens `name` without ever leaving `dir`.
-UniqueFd OpenBeneath(int dir, const std::string& name) {
-  open_how how = {};
-  how.flags = O_PATH | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-  return UniqueFd(static_cast<int>(syscall(SYS_openat2, dir, name.c_str(), &how, sizeof how)));
-}
 
 bool IsThere(int dir, const std::string& name) {
   struct stat info = {};
@@ -42,7 +32,7 @@ absl::Status Refused(absl::string_view name, absl::string_view why) {
 absl::Status CheckIgnoreFiles(int dir, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     if (!IsThere(dir, name)) continue;
-    if (const UniqueFd file = OpenBeneath(dir, name); !file.ok() && errno == EXDEV) {
+    if (const UniqueFd file = OpenBeneath(dir, name, O_PATH); !file.ok() && errno == EXDEV) {
       return absl::InvalidArgumentError(
           absl::StrCat("the ignore file '", absl::CHexEscape(name), "' leads out of the context"));
     }
@@ -70,7 +60,7 @@ absl::StatusOr<std::string> FindContainerfile(const std::string& context, const 
           "--file");
     }
   }
-  UniqueFd fd = OpenBeneath(dir.get(), chosen);
+  UniqueFd fd = OpenBeneath(dir.get(), chosen, O_PATH);
   if (!fd.ok()) {
     if (errno == EXDEV) return Refused(chosen, "leads out of the context");
     if (errno == ENOENT || errno == ENOTDIR) return Refused(chosen, "is not in the context");

@@ -240,7 +240,11 @@ absl::Status ImageStores::Prune(const StopToken& stop) {
 }
 
 absl::Status ImageStores::MakeRoom(int64_t wanted_free, const StopToken& stop) {
-  absl::MutexLock pruning(&pruning_);
+  // Whoever prunes now may take minutes, and need not end when this is told to.
+  while (!pruning_.TryLock()) {
+    if (stop.WaitFor(kLookAtStop)) return absl::OkStatus();
+  }
+  const absl::Cleanup unlock = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { pruning_.Unlock(); };
   const Workplace workplace(*this);
   const Claim claim(this);
   while (true) {

@@ -57,7 +57,7 @@ class ImageStores {
   absl::Status Prune(const StopToken& stop);
   // Until `wanted_free` bytes of the disk are free, nothing is left to give up or `stop` is given.
   // Where buildah cannot (it writes, too), the store is given up.
-  absl::Status MakeRoom(int64_t wanted_free, const StopToken& stop);
+  absl::Status MakeRoom(int64_t wanted_free, const StopToken& stop) ABSL_NO_THREAD_SAFETY_ANALYSIS;
 
  private:
   class Claim;

@@ -12,6 +12,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/os/beneath.h"
 #include "common/os/files.h"
 #include "worker/cache/tree.h"
 
@@ -110,7 +111,7 @@ class Plan {
 };
 
 // Writes the tree below one directory descriptor. Every name is a single component that is newly
-// made there (O_EXCL, no link followed), so nothing can lead outside.
+// made there (O_EXCL, no link followed) and opened beneath it, so nothing can lead outside.
 class TreeWriter {
  public:
   TreeWriter(const Plan& plan, ContentCache& cache, ContentSource& source, const StopToken& stop)
@@ -128,7 +129,7 @@ class TreeWriter {
     }
     for (const TreeDirectory& d : node.directories) {
       if (mkdirat(fd, d.name.c_str(), 0700) != 0) return Failed("making", path, d.name);
-      UniqueFd child(openat(fd, d.name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+      UniqueFd child(OpenBeneath(fd, d.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
       if (!child.ok()) return Failed("opening", path, d.name);
       MA_RETURN_IF_ERROR(Directory(child.get(), d.digest,
                                    path.empty() ? d.name : absl::StrCat(path, "/", d.name)));
@@ -142,8 +143,7 @@ class TreeWriter {
 
  private:
   absl::Status File(int dir, const TreeFile& file, const std::string& path) {
-    UniqueFd fd(
-        openat(dir, file.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    UniqueFd fd(OpenBeneath(dir, file.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
     if (!fd.ok()) return Failed("making", path, file.name);
     int64_t left = file.size;
     for (const Digest& chunk : file.chunks) {

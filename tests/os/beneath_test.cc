@@ -1,0 +1,59 @@
+#include "common/os/beneath.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "gtest/gtest.h"
+
+namespace manyarch {
+namespace {
+
+class OpenBeneathTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(MakeDirs(top_.path() + "/in/below").ok());
+    ASSERT_TRUE(WriteFileAtomic(top_.path() + "/outside", "secret").ok());
+    ASSERT_TRUE(WriteFileAtomic(top_.path() + "/in/below/file", "text").ok());
+    ASSERT_EQ(symlink("below/file", (top_.path() + "/in/link").c_str()), 0);
+    ASSERT_EQ(symlink("../outside", (top_.path() + "/in/out").c_str()), 0);
+    ASSERT_EQ(symlink("..", (top_.path() + "/in/up").c_str()), 0);
+    ASSERT_EQ(symlink("/etc", (top_.path() + "/in/etc").c_str()), 0);
+    dir_ = UniqueFd(open((top_.path() + "/in").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  }
+  // 0, or errno.
+  int Open(const std::string& name, int flags = O_RDONLY) {
+    return OpenBeneath(dir_.get(), name, flags, (flags & O_CREAT) != 0 ? 0600 : 0).ok() ? 0 : errno;
+  }
+
+  TempDir top_ = *TempDir::Make("beneath-test-");
+  UniqueFd dir_;
+};
+
+TEST_F(OpenBeneathTest, WhatIsBelowIsOpenedLinksThatStayThereToo) {
+  EXPECT_EQ(Open("below/file"), 0);
+  EXPECT_EQ(Open("link"), 0);
+  EXPECT_EQ(Open("below/../below/file"), 0);
+  EXPECT_EQ(Open("link", O_RDONLY | O_NOFOLLOW), ELOOP);
+}
+
+TEST_F(OpenBeneathTest, NothingLeadsOut) {
+  for (const char* name : {"..", "../outside", "out", "up/outside", "etc/passwd", "/etc/passwd",
+                           "below/../../outside"}) {
+    EXPECT_EQ(Open(name), EXDEV) << name;
+  }
+  EXPECT_EQ(Open("up/new", O_WRONLY | O_CREAT | O_EXCL), EXDEV);
+  EXPECT_FALSE(PathExists(top_.path() + "/new"));
+}
+
+TEST_F(OpenBeneathTest, FilesAreMadeWithTheirMode) {
+  EXPECT_EQ(Open("new", O_WRONLY | O_CREAT | O_EXCL), 0);
+  struct stat info = {};
+  ASSERT_EQ(stat((top_.path() + "/in/new").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777U, 0600U);
+}
+
+}  // namespace
+}  // namespace manyarch
