@@ -5,16 +5,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "cli/exit_code.h"
+#include "cli/reconnect.h"
 #include "cli/render/words.h"
-#include "common/base/backoff.h"
 #include "common/base/ids.h"
 #include "common/base/status_macros.h"
 
 namespace manyarch::cli {
 
 namespace {
-
-constexpr Backoff kBackoff{absl::Milliseconds(200), absl::Seconds(2), 1.5};
 
 double Jitter() { return static_cast<double>(RandomBits() % 1024) / 1024.0; }
 
@@ -65,7 +63,7 @@ absl::StatusOr<v1::Job> FollowJob(Client& client, Progress& progress, v1::Job jo
     // A stream that was well until now starts a new outage.
     if (retry == 0) last_heard = absl::Now();
     after_revision = 0;
-    const absl::Duration pause = kBackoff.Delay(retry++, Jitter());
+    const absl::Duration pause = kReconnect.Delay(retry++, Jitter());
     if (absl::Now() + pause > last_heard + options.patience) {
       return absl::UnavailableError(absl::StrCat(
           status.message(), " Gave up after ", ShortDuration(options.patience),

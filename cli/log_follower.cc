@@ -3,14 +3,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/base/backoff.h"
+#include "cli/reconnect.h"
 #include "common/base/status_macros.h"
 
 namespace manyarch::cli {
 
 namespace {
 
-constexpr Backoff kBackoff{absl::Milliseconds(200), absl::Seconds(2), 1.5};
 // The log of an attempt that has only just been taken may not be there yet.
 constexpr int kMaxNotFound = 20;
 constexpr int kWaits = 4;
@@ -89,7 +88,7 @@ absl::Status ReadLogOverOutages(Client& client, const std::string& attempt_id,
     } else if (!IsWorthRepeating(status) || (!follow && retry > 3)) {
       return status;
     }
-    if (stop.WaitFor(kBackoff.Delay(retry++, 0.5))) return absl::OkStatus();
+    if (stop.WaitFor(kReconnect.Delay(retry++, 0.5))) return absl::OkStatus();
   }
 }
 

@@ -4,7 +4,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "cli/context/upload.h"
-#include "common/base/backoff.h"
+#include "cli/reconnect.h"
 #include "common/base/digest.h"
 #include "common/base/ids.h"
 #include "common/base/status_macros.h"
@@ -14,7 +14,6 @@ namespace manyarch::cli {
 
 namespace {
 
-constexpr Backoff kBackoff{absl::Milliseconds(200), absl::Seconds(5), 2.0};
 constexpr absl::Duration kPatience = absl::Minutes(2);
 
 std::string Bytes(int64_t n) {
@@ -45,7 +44,7 @@ absl::StatusOr<T> OverOutages(const std::function<absl::StatusOr<T>()>& step) {
       start = absl::Now();
       retry = 0;
     }
-    const absl::Duration pause = kBackoff.Delay(retry, 0.5);
+    const absl::Duration pause = kReconnect.Delay(retry, 0.5);
     if (!IsUnreachable(result.status()) || absl::Now() + pause > start + kPatience) return result;
     absl::SleepFor(pause);
   }

@@ -163,14 +163,6 @@ const Credentials* AuthFile::FindIn(const File& file, absl::string_view registry
   }
 }
 
-std::optional<Credentials> AuthFile::Find(absl::string_view registry,
-                                          absl::string_view repository) const {
-  for (const File& file : files_) {
-    if (const Credentials* found = FindIn(file, registry, repository)) return *found;
-  }
-  return std::nullopt;
-}
-
 std::vector<CredentialSource> AuthFile::SourcesFor(absl::string_view registry,
                                                    absl::string_view repository) const {
   std::vector<CredentialSource> out;

@@ -60,13 +60,10 @@ class AuthFile {
   // Behind all that is here.
   void Append(const AuthFile& other);
 
-  // For "host[:port]/team/app": the entry with the longest matching path ("host/team/app",
-  // "host/team", "host"). Docker Hub's entry is found under any of its names.
-  std::optional<Credentials> Find(absl::string_view registry, absl::string_view repository) const;
-
   // Where to look, in this order, by containers-auth.json(5): in each file its helper for the
   // registry, and then none of its entries for it; without one the entry with the longest matching
-  // path, then its credential store (which docker alone knows).
+  // path ("host/team/app", "host/team", "host"), then its credential store (which docker alone
+  // knows). Docker Hub's entry is found under any of its names.
   std::vector<CredentialSource> SourcesFor(absl::string_view registry,
                                            absl::string_view repository) const;
 

@@ -17,6 +17,8 @@ struct RefusedFlag {
 };
 
 constexpr char kNotYet[] = "is not supported yet";
+constexpr char kGzip[] =
+    "is not supported: layers are gzip, the only kind that Docker v2s2 images can have";
 constexpr char kWorkers[] = "is the worker's to know: see `manyarch-worker --help`";
 constexpr char kAlwaysPushed[] =
     "is not for manyarch: images go to the registry that the tag names, to no other place";
@@ -50,6 +52,8 @@ constexpr RefusedFlag kRefused[] = {
     {"--cleanup", false, "is always on: workers keep their images within a limit", "true"},
     {"--local", false, "is not for manyarch: builds run on the farm's workers", "false"},
     {"--compress", false, "is always on: contexts are compressed", "true"},
+    {"--compression", true, kGzip},
+    {"--compression-format", true, kGzip},
     {"--call", true, kNotYet},
     {"--check", false, kNotYet},
     {"--shm-size", true, kNotYet},
@@ -131,7 +135,7 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
        "SECONDS");
   text("--network", flags.network, "What RUN steps reach: default, host or none", "NETWORK");
   list("--add-host", flags.add_hosts, "A line for /etc/hosts (repeatable)", "NAME:ADDRESS");
-  text("-m,--memory", flags.memory, "What each RUN step may take", "SIZE");
+  text("-m,--memory", flags.memory, "Memory for each RUN step, e.g. 512m or 2g", "SIZE");
   text("--cpus", flags.cpus, "Processors for each RUN step", "NUMBER");
   text("--emulation", flags.emulation,
        "never, fallback (where no native worker is) or allow (whenever that is sooner)", "POLICY")

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "cli/client.h"
 #include "cli/commands/command.h"
+#include "cli/exit_code.h"
 #include "cli/render/json.h"
 #include "cli/render/words.h"
 
@@ -21,7 +22,11 @@ int RunCancel(const CancelFlags& flags, const Invocation& invocation) {
   if (flags.job.empty()) return Fail(absl::InvalidArgumentError("cancel: which JOB?"));
   Client client(invocation.controller);
   const absl::StatusOr<v1::Job> job = client.CancelJob(flags.job, flags.reason);
-  if (!job.ok()) return Fail(job.status());
+  if (!job.ok()) {
+    // What is over, or being published, cannot be cancelled: nothing of the farm is amiss.
+    const int code = Fail(job.status());
+    return absl::IsFailedPrecondition(job.status()) ? kExitUsage : code;
+  }
   Print(flags.format == "json" ? ToJson(*job)
                                : absl::StrCat(job->id(), " ", Word(job->state()), "\n"));
   return 0;

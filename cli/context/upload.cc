@@ -3,6 +3,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -71,9 +72,10 @@ struct Packed {
   std::string bytes;
 };
 
-Packed Pack(std::string bytes) {
+Packed Pack(ZSTD_CCtx* compressor, std::string bytes) {
   std::string out(ZSTD_compressBound(bytes.size()), '\0');
-  const size_t n = ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), kZstdLevel);
+  const size_t n =
+      ZSTD_compressCCtx(compressor, out.data(), out.size(), bytes.data(), bytes.size(), kZstdLevel);
   if (ZSTD_isError(n) != 0U || n >= bytes.size()) {
     return {v1::COMPRESSION_NONE, std::move(bytes)};
   }
@@ -92,7 +94,7 @@ class PieceSource {
     const Blob& blob = *blobs_[index_];
     if (!started_) {
       MA_ASSIGN_OR_RETURN(std::string bytes, ReadBlob(blob));
-      packed_ = Pack(std::move(bytes));
+      packed_ = Pack(compressor_.get(), std::move(bytes));
       sent_ = 0;
       started_ = true;
       piece.set_digest(blob.digest);
@@ -116,6 +118,9 @@ class PieceSource {
  private:
   const std::vector<const Blob*>& blobs_;
   UploadStats& stats_;
+  // One for all: making it costs more than compressing a small file.
+  const std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> compressor_{ZSTD_createCCtx(),
+                                                                       ZSTD_freeCCtx};
   size_t index_ = 0;
   bool started_ = false;
   Packed packed_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "controller/core/farm.h"
 
 namespace manyarch::controller::core {
@@ -16,8 +17,11 @@ std::string LeftOut(const Job& job) {
     if (const auto* failed = std::get_if<BuildFailed>(&build.state)) why = failed->failure.message;
     if (const auto* cancelled = std::get_if<BuildCancelled>(&build.state)) why = cancelled->reason;
     if (why.empty()) continue;
-    absl::StrAppend(&text, text.empty() ? "published without " : "; and without ",
-                    ToString(build.platform), ", which is optional: ", why);
+    const std::string platform = ToString(build.platform);
+    absl::string_view reason = why;
+    absl::ConsumePrefix(&reason, platform + ": ");  // Most failures begin with it.
+    absl::StrAppend(&text, text.empty() ? "published without " : "; and without ", platform,
+                    ", which is optional: ", reason);
   }
   return text;
 }

@@ -74,16 +74,15 @@ class Assembler {
 
   absl::Status Decompress(const std::string& data) {
     ZSTD_inBuffer in{data.data(), data.size(), 0};
-    std::string buffer(ZSTD_DStreamOutSize(), '\0');
     while (true) {
-      ZSTD_outBuffer out{buffer.data(), buffer.size(), 0};
+      ZSTD_outBuffer out{buffer_.data(), buffer_.size(), 0};
       const size_t result = ZSTD_decompressStream(zstd_.get(), &out, &in);
       if (ZSTD_isError(result) != 0) {
         return absl::InvalidArgumentError(
             absl::StrCat("the blob ", digest_->ToString(),
                          " cannot be decompressed: ", ZSTD_getErrorName(result)));
       }
-      MA_RETURN_IF_ERROR(Append(absl::string_view(buffer.data(), out.pos)));
+      MA_RETURN_IF_ERROR(Append(absl::string_view(buffer_.data(), out.pos)));
       if (in.pos == in.size && out.pos < out.size) return absl::OkStatus();
     }
   }
@@ -97,6 +96,7 @@ class Assembler {
     void operator()(ZSTD_DStream* stream) const { ZSTD_freeDStream(stream); }
   };
   std::unique_ptr<ZSTD_DStream, FreeStream> zstd_;
+  std::string buffer_ = std::string(ZSTD_DStreamOutSize(), '\0');
   std::optional<Digest> digest_;
   int64_t size_ = 0;
   v1::Compression compression_ = v1::COMPRESSION_NONE;
@@ -104,10 +104,11 @@ class Assembler {
 };
 
 // Empty where that makes it no smaller.
-std::string Compressed(const std::string& bytes) {
+std::string Compressed(ZSTD_CCtx* compressor, const std::string& bytes) {
   constexpr int kLevel = 1;
   std::string out(ZSTD_compressBound(bytes.size()), '\0');
-  const size_t n = ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), kLevel);
+  const size_t n =
+      ZSTD_compressCCtx(compressor, out.data(), out.size(), bytes.data(), bytes.size(), kLevel);
   out.resize(ZSTD_isError(n) != 0U || n >= bytes.size() ? 0 : n);
   return out;
 }
@@ -162,12 +163,15 @@ grpc::Status ContentService::Download(grpc::ServerContext* /*context*/,
   }
   const bool zstd = std::find(request->accepts().begin(), request->accepts().end(),
                               v1::COMPRESSION_ZSTD) != request->accepts().end();
+  // One for all: making it costs more than compressing a small file.
+  const std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> compressor(ZSTD_createCCtx(),
+                                                                      ZSTD_freeCCtx);
   for (const std::string& text : request->digests()) {
     const absl::StatusOr<Digest> digest = Digest::Parse(text);
     if (!digest.ok()) return ToGrpc(digest.status());
     const absl::StatusOr<std::string> bytes = content_->Get(*digest);
     if (!bytes.ok()) return ToGrpc(bytes.status());
-    const std::string packed = zstd ? Compressed(*bytes) : "";
+    const std::string packed = zstd ? Compressed(compressor.get(), *bytes) : "";
     const std::string& sent = packed.empty() ? *bytes : packed;
     size_t offset = 0;
     do {

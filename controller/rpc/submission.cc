@@ -10,6 +10,7 @@
 #include "common/base/digest.h"
 #include "common/base/platform.h"
 #include "common/base/status_macros.h"
+#include "common/base/utf8.h"
 #include "controller/core/types.h"
 #include "controller/rpc/build_options.h"
 #include "controller/wire/convert.h"
@@ -142,8 +143,7 @@ absl::Status CheckSource(const std::string& source) {
     return Invalid(absl::StrCat("where the context came from takes ", source.size(),
                                 " bytes to say, at most ", kLongestSource, " are allowed"));
   }
-  if (std::any_of(source.begin(), source.end(),
-                  [](char c) { return absl::ascii_iscntrl(static_cast<unsigned char>(c)); })) {
+  if (HasControlCharacters(source)) {
     return Invalid("where the context came from is said with control characters");
   }
   return absl::OkStatus();

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/status_macros.h"
+#include "common/base/utf8.h"
 #include "controller/rpc/offer.h"
 #include "controller/wire/convert.h"
 #include "controller/wire/times.h"
@@ -27,6 +28,17 @@ absl::Status CheckHello(const v1::Hello& hello) {
       worker.name().size() > kLongestName) {
     return absl::InvalidArgumentError(
         absl::StrCat("a worker needs an id and a name of 1 to ", kLongestName, " characters"));
+  }
+  const auto refused = [](absl::string_view what, absl::string_view text) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the worker's ", what, " '", EscapedText(text),
+                     "' has control characters in it: choose another"));
+  };
+  if (HasControlCharacters(worker.id())) return refused("id", worker.id());
+  if (HasControlCharacters(worker.name())) return refused("name", worker.name());
+  for (const auto& [name, value] : worker.labels()) {
+    const std::string label = absl::StrCat(name, "=", value);
+    if (HasControlCharacters(label)) return refused("label", label);
   }
   if (worker.slots() < 1 || worker.slots() > kMostSlots) {
     return absl::InvalidArgumentError(

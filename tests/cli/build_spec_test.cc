@@ -148,6 +148,7 @@ TEST(BuildSpec, RefusesInSentences) {
       {{"-t", "r/x:1", "--push=false"}, "it always pushes"},
       {{"-t", "r/x:1", "--provenance=mode=max"}, "--provenance is not supported"},
       {{"-t", "r/x:1", "--sbom", "."}, "--sbom is not supported"},
+      {{"-t", "r/x:1", "--compression-format", "zstd"}, "the only kind that Docker v2s2"},
       {{"-t", "r/x:1", "--layers=false"}, "--layers is always on"},
       {{"-t", "r/x:1", "--rm=false"}, "--rm is always on"},
       {{"-t", "r/x:1", "--jobs", "4"}, "--jobs is not needed"},

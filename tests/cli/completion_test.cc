@@ -1,7 +1,5 @@
 // Completion of command lines: what is offered, and that the shells offer it.
-#include <arpa/inet.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +11,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/cli/fake_farm.h"
+#include "tests/cli/mute_listener.h"
 #include "tests/cli/scratch.h"
 
 namespace manyarch::cli {
@@ -228,18 +227,11 @@ TEST_F(FarmNames, WhereNobodyAnswersItIsSilentAndQuick) {
 }
 
 TEST_F(FarmNames, AControllerThatListensAndSaysNothingIsNotWaitedForLong) {
-  const UniqueFd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  // The casts are the socket API's own way.
-  ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
-  ASSERT_EQ(listen(listener.get(), 5), 0);
-  getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size);
-  const std::string mute = absl::StrCat("127.0.0.1:", ntohs(address.sin_port));
+  const MuteListener mute;
   const absl::Time start = absl::Now();
-  EXPECT_EQ(Output({MANYARCH_BINARY, "__complete", "--", "cancel", "--controller", mute, ""}), "");
+  EXPECT_EQ(
+      Output({MANYARCH_BINARY, "__complete", "--", "cancel", "--controller", mute.address(), ""}),
+      "");
   // It takes about a second; this bound only tells it from a call's usual 30.
   EXPECT_LT(absl::Now() - start, absl::Seconds(20));
 }

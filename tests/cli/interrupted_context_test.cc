@@ -1,9 +1,7 @@
 // Whatever ends a build before it is submitted, no clone and no unpacked archive is left.
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -15,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "common/os/subprocess.h"
 #include "gtest/gtest.h"
+#include "tests/cli/mute_listener.h"
 #include "tests/cli/scratch.h"
 
 namespace manyarch::cli {
@@ -147,20 +146,11 @@ TEST_F(InterruptedContextTest, CtrlCAndTermEndAnArchiveThatIsBeingUnpacked) {
 }
 
 TEST_F(InterruptedContextTest, AlsoWhereTheControllerIsWaitedFor) {
-  // Listens, and never says a word.
-  const UniqueFd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  // The casts are the socket API's own way.
-  ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
-  ASSERT_EQ(listen(listener.get(), 5), 0);
-  getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  const MuteListener mute;
   OpenArchive archive(scratch_);
-  const auto build = Build("-", archive.end(), absl::StrCat("127.0.0.1:", ntohs(address.sin_port)));
+  const auto build = Build("-", archive.end(), mute.address());
   archive.WriteAllOfIt();
-  const UniqueFd connection(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  const UniqueFd connection = mute.Accept();
   ASSERT_EQ(Left().size(), 1u);
   build->Signal(SIGINT);
   EXPECT_EQ(EndOf(*build), 130);

@@ -28,7 +28,8 @@ TEST(Optional, TheListIsPublishedWithoutAPlatformThatFailedAndTheJobSaysSo) {
   rig.Submit("j1", WithOptional());
   rig.Accept(1, "j1-amd64-1");
   rig.Accept(1, "j1-riscv64-1");
-  rig.Fail(1, "j1-riscv64-1", FailureClass::kUser);
+  const Failure broke{FailureClass::kUser, "linux/riscv64: it broke", 1, "", {}};
+  rig.Do(AttemptFinished{1, {"j1-riscv64-1", broke, 0}});
   EXPECT_TRUE(Is<JobRunning>(rig.job("j1").state));
   rig.Push(1, "j1-amd64-1");
   EXPECT_THAT(rig.Checked("j1-amd64-1"), ElementsAre("publish j1 linux/amd64=sha256:j1-amd64-1"));

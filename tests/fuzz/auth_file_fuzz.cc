@@ -22,10 +22,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   for (const char* registry : {"docker.io", "quay.io", "localhost:5000", "[::1]:5000", ""}) {
     for (const char* repository : {"library/alpine", "team/app", "team/app/part", "", "/"}) {
-      const auto credentials = file->Find(registry, repository);
-      if (credentials) FUZZ_CHECK(!credentials->user.empty() || !credentials->secret().empty());
       for (const registry::CredentialSource& source : file->SourcesFor(registry, repository)) {
         FUZZ_CHECK(source.credentials.has_value() == source.helper.empty());
+        const auto& known = source.credentials;
+        if (known) FUZZ_CHECK(!known->user.empty() || !known->secret().empty());
       }
     }
   }

@@ -49,6 +49,23 @@ TEST_F(SessionTest, AnotherProtocolVersionIsRefusedWithBothNumbers) {
   EXPECT_THAT(status.error_message(), HasSubstr("99"));
 }
 
+TEST_F(SessionTest, NamesAndLabelsWithControlCharactersAreRefusedAndShownWithoutThem) {
+  const auto refusal = [&](const std::function<void(v1::WorkerDescription&)>& change) {
+    StreamWorker worker(address_, [](StreamWorker&, const v1::ControllerMessage&) {});
+    v1::Hello hello = StreamWorker::HelloOf("w", {"linux/amd64"}, 1);
+    change(*hello.mutable_worker());
+    worker.SayHello(hello);
+    const grpc::Status status = worker.AwaitEnd();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    return status.error_message();
+  };
+  EXPECT_EQ(refusal([](auto& worker) { worker.set_name("red\x1b[31m"); }),
+            "the worker's name 'red\\x1b[31m' has control characters in it: choose another");
+  EXPECT_THAT(refusal([](auto& worker) { worker.set_id("a\nb"); }), HasSubstr("id 'a\\nb'"));
+  EXPECT_THAT(refusal([](auto& worker) { (*worker.mutable_labels())["zone"] = "\u009b2J"; }),
+              HasSubstr("label 'zone="));
+}
+
 TEST_F(SessionTest, WhatIsNoHelloIsRefused) {
   StreamWorker worker(address_, [](StreamWorker&, const v1::ControllerMessage&) {});
   worker.AnswerOffer("j1-amd64-1", true);

@@ -9,6 +9,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/os/files.h"
+#include "tests/registry/first_credentials.h"
 
 namespace manyarch::registry {
 namespace {
@@ -25,13 +26,13 @@ TEST(AuthFile, PrefersTheLongestPath) {
       R"({"auths":{"quay.io":)", Auth("host:1"), R"(,"quay.io/team":)", Auth("team:2"),
       R"(,"quay.io/team/app":)", Auth("app:3"), R"(,"reg.example:5000":)", Auth("port:a:b"), "}}"));
   ASSERT_TRUE(file.ok()) << file.status();
-  EXPECT_EQ(file->Find("quay.io", "team/app"), (Credentials{"app", "3"}));
-  EXPECT_EQ(file->Find("quay.io", "team/other"), (Credentials{"team", "2"}));
-  EXPECT_EQ(file->Find("quay.io", "teams/app"), (Credentials{"host", "1"}));
-  EXPECT_EQ(file->Find("quay.io", ""), (Credentials{"host", "1"}));
-  EXPECT_EQ(file->Find("reg.example:5000", "x"), (Credentials{"port", "a:b"}));
-  EXPECT_EQ(file->Find("reg.example", "x"), std::nullopt);
-  EXPECT_EQ(file->Find("quay.io.evil.example", "team/app"), std::nullopt);
+  EXPECT_EQ(FirstCredentials(*file, "quay.io", "team/app"), (Credentials{"app", "3"}));
+  EXPECT_EQ(FirstCredentials(*file, "quay.io", "team/other"), (Credentials{"team", "2"}));
+  EXPECT_EQ(FirstCredentials(*file, "quay.io", "teams/app"), (Credentials{"host", "1"}));
+  EXPECT_EQ(FirstCredentials(*file, "quay.io", ""), (Credentials{"host", "1"}));
+  EXPECT_EQ(FirstCredentials(*file, "reg.example:5000", "x"), (Credentials{"port", "a:b"}));
+  EXPECT_EQ(FirstCredentials(*file, "reg.example", "x"), std::nullopt);
+  EXPECT_EQ(FirstCredentials(*file, "quay.io.evil.example", "team/app"), std::nullopt);
 }
 
 TEST(AuthFile, KnowsDockerHubByAllItsNames) {
@@ -40,7 +41,8 @@ TEST(AuthFile, KnowsDockerHubByAllItsNames) {
     const auto file =
         AuthFile::Parse(absl::StrCat(R"({"auths":{")", key, R"(":)", Auth("me:pw"), "}}"));
     ASSERT_TRUE(file.ok()) << file.status();
-    EXPECT_EQ(file->Find("docker.io", "library/alpine"), (Credentials{"me", "pw"})) << key;
+    EXPECT_EQ(FirstCredentials(*file, "docker.io", "library/alpine"), (Credentials{"me", "pw"}))
+        << key;
   }
 }
 
@@ -48,7 +50,7 @@ TEST(AuthFile, AnEmptyOneHoldsNothing) {
   for (const char* text : {"", " \n", "{}", R"({"auths":{}})", R"({"auths":{"a":{}}})"}) {
     const auto file = AuthFile::Parse(text);
     ASSERT_TRUE(file.ok()) << text << file.status();
-    EXPECT_EQ(file->Find("a", "b"), std::nullopt);
+    EXPECT_EQ(FirstCredentials(*file, "a", "b"), std::nullopt);
     EXPECT_TRUE(file->SourcesFor("a", "").empty());
   }
 }
@@ -72,10 +74,11 @@ TEST(AuthFile, SaysWhereToLookInOrder) {
   const auto second = AuthFile::Parse(
       absl::StrCat(R"({"auths":{"gcr.io":)", Auth("you:pw"), R"(,"y.io":)", Auth("you:pw"), "}}"));
   file->Append(*second);
-  EXPECT_EQ(file->Find("gcr.io", ""), (Credentials{"me", "pw"})) << "the first file wins";
+  EXPECT_EQ(FirstCredentials(*file, "gcr.io", ""), (Credentials{"me", "pw"}))
+      << "the first file wins";
   ASSERT_EQ(file->SourcesFor("gcr.io", "").size(), 2u) << "where its helper has nothing";
   EXPECT_EQ(file->SourcesFor("gcr.io", "")[1].credentials, (Credentials{"you", "pw"}));
-  EXPECT_EQ(file->Find("y.io", ""), (Credentials{"you", "pw"}));
+  EXPECT_EQ(FirstCredentials(*file, "y.io", ""), (Credentials{"you", "pw"}));
 }
 
 TEST(AuthFile, WritesWhatItReads) {
@@ -109,7 +112,7 @@ TEST(AuthFile, IsLookedForWhereOtherToolsKeepIt) {
   const auto user_of = [&](const std::string& registry) -> std::string {
     const auto file = AuthFile::ReadDefault([&](const char* name) { return variables[name]; });
     if (!file.ok()) return file.status().ToString();
-    const auto found = file->Find(registry, "");
+    const auto found = FirstCredentials(*file, registry, "");
     return found ? found->user : "nobody";
   };
   EXPECT_EQ(user_of("x.io"), "nobody");

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/os/files.h"
+#include "tests/registry/first_credentials.h"
 #include "tests/registry/scripted_transport.h"
 
 namespace manyarch::registry {
@@ -202,7 +203,7 @@ TEST(Keychain, ThePrecedenceIsThatOfOtherToolsAlsoForWhatWorkersGet) {
     EXPECT_EQ(user, row.user) << row.what;
     const auto given = AuthFile::Parse(rig.keychain.AuthFileFor("quay.io", row.repository));
     ASSERT_TRUE(given.ok()) << given.status();
-    const auto theirs = given->Find("quay.io", row.repository);
+    const auto theirs = FirstCredentials(*given, "quay.io", row.repository);
     EXPECT_EQ(theirs ? theirs->user : "nobody", found.ok() ? row.user : "nobody") << row.what;
   }
 }
@@ -214,7 +215,7 @@ TEST(Keychain, WorkersDoNotGetWhatTheRegistryHasRefused) {
                                    absl::StrCat(R"({"auths":{)", Entry("h.io", "filed"), "}}")});
   const auto given = [&] {
     const auto file = AuthFile::Parse(rig.keychain.AuthFileFor("h.io", "team/app"));
-    const auto found = file->Find("h.io", "team/app");
+    const auto found = FirstCredentials(*file, "h.io", "team/app");
     return found ? found->user : "nobody";
   };
   EXPECT_EQ(given(), "nobody") << "it was not asked yet";
