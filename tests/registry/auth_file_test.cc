@@ -74,9 +74,8 @@ TEST(AuthFile, SaysWhereToLookInOrder) {
   const auto second = AuthFile::Parse(
       absl::StrCat(R"({"auths":{"gcr.io":)", Auth("you:pw"), R"(,"y.io":)", Auth("you:pw"), "}}"));
   file->Append(*second);
-  EXPECT_EQ(FirstCredentials(*file, "gcr.io", ""), (Credentials{"me", "pw"}))
-      << "the first file wins";
   ASSERT_EQ(file->SourcesFor("gcr.io", "").size(), 2u) << "where its helper has nothing";
+  EXPECT_EQ(file->SourcesFor("gcr.io", "")[0].helper, "gcloud") << "the first file comes first";
   EXPECT_EQ(file->SourcesFor("gcr.io", "")[1].credentials, (Credentials{"you", "pw"}));
   EXPECT_EQ(FirstCredentials(*file, "y.io", ""), (Credentials{"you", "pw"}));
 }
