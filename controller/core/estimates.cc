@@ -93,14 +93,14 @@ Estimate Estimates::Predict(const BuildKind& kind, bool emulated, bool warm) con
                                    ? (warm ? mode.warm : mode.cold)
                                    : (warm ? mode.cold : mode.warm);
       const double spread = learned.count > 1 ? std::sqrt(learned.variance) : mean * kPriorSpread;
-      return {absl::Seconds(mean), absl::Seconds(spread), true};
+      return {absl::Seconds(mean), absl::Seconds(spread), 0};
     }
   }
   double seconds = NativeSeconds(kind);
   if (emulated) seconds *= EmulationFactor(kind.platform);
   if (!warm) seconds *= kColdPrior;
-  const bool learned = own != nullptr && MeanOf(own->Of(!emulated), warm) > 0;
-  return {absl::Seconds(seconds), absl::Seconds(seconds * kPriorSpread), learned};
+  const bool other_mode = own != nullptr && MeanOf(own->Of(!emulated), warm) > 0;
+  return {absl::Seconds(seconds), absl::Seconds(seconds * kPriorSpread), other_mode ? 1 : 2};
 }
 
 bool Estimates::IsWarm(const BuildKind& kind, const std::string& worker, absl::Time wall) const {

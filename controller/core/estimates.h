@@ -55,7 +55,9 @@ struct History {
 struct Estimate {
   absl::Duration mean;
   absl::Duration spread;  // One standard deviation; half the mean where nothing is known.
-  bool learned = false;   // From this very kind, in whatever mode.
+  // How far it is from what was seen: 0 where this kind was built in this mode, 1 in the other mode
+  // only, 2 never.
+  int guessed = 2;
 };
 
 // Where a kind was never built in a mode, the nearest thing known stands in: the other mode scaled

@@ -186,7 +186,7 @@ class Farm {
   // farm_placement.cc
   void Enqueue(Job& job, size_t build, absl::Time not_before);
   void Dequeue(const Job& job, size_t build);
-  void Dispatch(Lane& lane);
+  void Dispatch(Lane& lane, const BuildKey& fresh);
   void Dispatch(const WorkerClass& of);
   void DispatchAll();
   void Occupy(Worker& worker, const Job& job, Attempt& attempt);

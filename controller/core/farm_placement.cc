@@ -97,7 +97,7 @@ void Farm::Enqueue(Job& job, size_t build_index, absl::Time not_before) {
   policy_.Refresh(lane);
   lane.servable = Policy::Servable(lane);
   queue_.Insert(need, EntryOf(job, build_index, lane));
-  if (lane.servable) Dispatch(lane);
+  if (lane.servable) Dispatch(lane, {job.generation, build_index});
   if (auto* still = std::get_if<BuildWaiting>(&build.state)) {
     std::string why = pool_.Explain(need);
     if (!queue_.MayStart(job.spec->project)) {
@@ -144,8 +144,10 @@ void Farm::Fire(const ReconsiderTimer& timer) {
 }
 
 // Starts builds of this lane for as long as any of them finds a worker.
-void Farm::Dispatch(Lane& lane) {
-  while (const std::optional<Decision> decision = policy_.ForLane(lane, now_)) Offer(*decision);
+void Farm::Dispatch(Lane& lane, const BuildKey& fresh) {
+  while (const std::optional<Decision> decision = policy_.ForLane(lane, &fresh, now_)) {
+    Offer(*decision);
+  }
 }
 
 // Starts waiting builds on workers like this one for as long as any of them finds a slot.

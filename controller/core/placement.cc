@@ -9,8 +9,10 @@ namespace manyarch::controller::core {
 
 namespace {
 
-// How far behind the first of a lane a build is looked for when that must go to another worker.
-constexpr int kLookAhead = 16;
+// How far behind the first of a lane a build is looked for that may go where those before it may
+// not: when something was submitted, and when a slot has become free.
+constexpr int kGlance = 16;
+constexpr int kLookAhead = 1000;
 // How far from its end a lane is searched for a build that ends sooner elsewhere.
 constexpr int kLookBehind = 64;
 // An outlook serves for this long, and while the queue has this part of its length more or less.
@@ -119,7 +121,8 @@ Decision Policy::Make(const WaitingBuild& build, const std::string& worker, bool
                       Now now) const {
   const bool warm = estimates_->IsWarm(build.kind, worker, now.wall);
   const Estimate estimate = estimates_->Predict(build.kind, emulated, warm);
-  return {build.key, build.job_id, worker, emulated, false, absl::ToDoubleSeconds(estimate.mean)};
+  return {build.key, build.job_id, worker, emulated, false, absl::ToDoubleSeconds(estimate.mean),
+          false};
 }
 
 // A free worker of the class, one that is warm before others, then the one with the fewest
@@ -148,10 +151,10 @@ std::optional<Decision> Policy::On(const Option& option, const WaitingBuild& bui
 
 // Whether a build that may be lost here is rather to wait for a worker that is lost less often.
 bool Policy::SoonerOnSteadier(const Lane& lane, const Option& option, const WaitingBuild& build,
-                              double seconds, Now now) {
+                              Now now) {
   const double steady_for = option.of->steady_for;
   if (steady_for <= 0) return false;
-  const double here = WithLosses(seconds, steady_for);
+  const double here = WithLosses(option.emulated ? build.emulated : build.native, steady_for);
   for (const Option& other : lane.options) {
     if (RoleOf(lane, other) != Role::kHome) continue;
     if (other.of->steady_for > 0 && other.of->steady_for <= steady_for) continue;
@@ -185,15 +188,20 @@ std::optional<Decision> Policy::Home(const Lane& lane, const WorkerClass* only,
     }
   }
   const bool may_repeat = others == 0;
+  const bool overtaken = build.avoid.empty() && queue_->IsAged(build, now.steady);
   std::optional<Decision> best;
-  auto best_by = std::make_tuple(std::numeric_limits<double>::infinity(), size_t{0}, 0.0);
+  auto best_by = std::make_tuple(true, std::numeric_limits<double>::infinity(), size_t{0}, 0.0);
   for (const Option& option : lane.options) {
     if (RoleOf(lane, option) != Role::kHome || (only != nullptr && option.of != only)) continue;
+    if (option.of->free.empty()) continue;
+    const bool reluctant = SoonerOnSteadier(lane, option, build, now);
+    if (reluctant && !overtaken) continue;
     std::optional<Decision> one = On(option, build, may_repeat, now);
-    if (!one || SoonerOnSteadier(lane, option, build, one->predicted, now)) continue;
+    if (!one) continue;
+    one->reluctant = reluctant;
     // Where it ends first; among equals the class that others could use least, then the idlest.
     const auto by = std::make_tuple(
-        WithLosses(one->predicted, option.of->steady_for), option.of->platforms.size(),
+        reluctant, WithLosses(one->predicted, option.of->steady_for), option.of->platforms.size(),
         static_cast<double>(option.of->busy) / std::max(1, option.of->slots));
     if (best && !(by < best_by)) continue;
     best = std::move(one);
@@ -221,10 +229,9 @@ std::optional<Decision> Policy::Guest(const Lane& lane, const WorkerClass* only,
       if (build.hedged) return false;
       // What has been learned since it was queued counts; a mere guess may be far off.
       const Estimate estimate = estimates_->Predict(build.kind, true, true);
-      const double doubt = estimate.learned ? 0.0 : 2.0;
-      const double emulated =
-          WithLosses(kGuestDoubt * absl::ToDoubleSeconds(estimate.mean + doubt * estimate.spread),
-                     option.of->steady_for);
+      const double emulated = WithLosses(
+          kGuestDoubt * absl::ToDoubleSeconds(estimate.mean + estimate.guessed * estimate.spread),
+          option.of->steady_for);
       const double factor = emulated / std::max(1e-3, build.native);
       if (factor >= least) return false;
       // Its own end at home; the outlook has spread it as if it could be cut in pieces.
@@ -244,21 +251,40 @@ std::optional<Decision> Policy::Guest(const Lane& lane, const WorkerClass* only,
   return std::nullopt;
 }
 
-std::optional<Decision> Policy::ForLane(const Lane& lane, Now now) {
+// Whether it runs emulated already, and would not end sooner if it started natively as well.
+bool Policy::WaitsForNative(const WaitingBuild& build, Now now) {
+  return build.hedged && now.steady + absl::Seconds(build.native) >= build.hedged_until;
+}
+
+bool Policy::WouldStart(const Lane& lane, const WorkerClass& of, const WaitingBuild& build,
+                        Now now) {
+  if (WaitsForNative(build, now)) return false;
+  const std::optional<Decision> one = Home(lane, &of, build, now);
+  return one && !one->reluctant;
+}
+
+std::optional<Decision> Policy::ForLane(const Lane& lane, const BuildKey* fresh, Now now) {
   const auto free = [&](const Option& option) {
     return RoleOf(lane, option) == Role::kHome && !option.of->free.empty();
   };
   std::optional<Decision> found;
   if (std::any_of(lane.options.begin(), lane.options.end(), free)) {
-    queue_->Visit(lane, now.steady, kLookAhead, [&](const WaitingBuild& build) {
-      if (build.hedged && now.steady + absl::Seconds(build.native) >= build.hedged_until) {
-        return false;
-      }
-      found = Home(lane, nullptr, build, now);
+    const auto look = [&](const WaitingBuild& build) {
+      if (WaitsForNative(build, now)) return false;
+      std::optional<Decision> one = Home(lane, nullptr, build, now);
+      if (one && !one->reluctant) found = std::move(one);
       return found.has_value();
-    });
+    };
+    queue_->Visit(lane, now.steady, kGlance, look);
+    const WaitingBuild* build = fresh == nullptr || found ? nullptr : queue_->Find(*fresh);
+    if (build != nullptr && queue_->MayStart(build->project)) look(*build);
   }
-  return found ? found : Guest(lane, nullptr, now);
+  if (!found) return Guest(lane, nullptr, now);
+  // Others may have been waiting for something better than this slot.
+  const WorkerClass* of = pool_->ClassOf(found->worker);
+  if (of->steady_for <= 0) return found;
+  std::optional<Decision> first = ForClass(*of, now);
+  return first ? first : found;
 }
 
 std::optional<Decision> Policy::ForClass(const WorkerClass& of, Now now) {
@@ -269,7 +295,9 @@ std::optional<Decision> Policy::ForClass(const WorkerClass& of, Now now) {
     Decision decision;
   };
   std::vector<Candidate> home;
+  std::optional<Candidate> reluctant;  // The first of those.
   std::vector<const Lane*> guests;
+  const auto earlier = [](const Candidate& a, const Candidate& b) { return a.turn < b.turn; };
   for (auto& [need, lane] : queue_->lanes()) {
     if (lane.size == 0) continue;
     Refresh(lane);
@@ -279,17 +307,24 @@ std::optional<Decision> Policy::ForClass(const WorkerClass& of, Now now) {
       if (role == Role::kGuest) guests.push_back(&lane);
       if (role != Role::kHome) continue;
       queue_->Visit(lane, now.steady, kLookAhead, [&, &its = lane](const WaitingBuild& build) {
-        if (build.hedged && now.steady + absl::Seconds(build.native) >= build.hedged_until) {
+        if (WaitsForNative(build, now)) return false;
+        std::optional<Decision> one = Home(its, &of, build, now);
+        if (!one) return false;
+        Candidate candidate{&its, queue_->TurnOf(build, now.steady), *std::move(one)};
+        if (candidate.decision.reluctant) {
+          if (!reluctant || earlier(candidate, *reluctant)) reluctant = std::move(candidate);
           return false;
         }
-        std::optional<Decision> one = Home(its, &of, build, now);
-        if (one) home.push_back({&its, queue_->TurnOf(build, now.steady), *std::move(one)});
-        return one.has_value();
+        home.push_back(std::move(candidate));
+        return true;
       });
     }
   }
-  std::stable_sort(home.begin(), home.end(),
-                   [](const Candidate& a, const Candidate& b) { return a.turn < b.turn; });
+  std::stable_sort(home.begin(), home.end(), earlier);
+  if (!home.empty() && reluctant &&
+      (!home.front().turn.aged || reluctant->turn.batch < home.front().turn.batch)) {
+    return reluctant->decision;
+  }
   if (home.size() > 1 && !home.front().turn.aged) {
     for (const Candidate& candidate : home) {
       if (Part(*candidate.lane, of, now) > 0) return candidate.decision;

@@ -9,7 +9,8 @@
 //     predicted to end sooner so than at home (or, hedged, if its turn at home is a long way off).
 //     It is the one whose turn at home would be last.
 // A worker that is lost again and again is a home of its own: a build goes there unless it is
-// predicted to end sooner on a steadier one, waiting included; what is lost has to start anew.
+// predicted to end sooner on a steadier one, waiting included; what is lost has to start anew. One
+// that has waited for max_overtake and was never lost goes there before any later one does.
 // Where several lanes are at home, those go first that the outlook (outlook.h) wants done there: a
 // slot that only one lane can use is not taken by another that could as well go elsewhere.
 #pragma once
@@ -34,6 +35,8 @@ struct Decision {
   bool emulated = false;
   bool hedged = false;   // It goes on waiting for a native slot.
   double predicted = 0;  // Seconds it will need the slot.
+  // It would rather wait for a steadier worker, and is only not to be overtaken.
+  bool reluctant = false;
 };
 
 // Reads the queue, the pool and the estimates, which outlive it. The cost of a decision depends on
@@ -43,10 +46,13 @@ class Policy {
   Policy(WaitingQueue* queue, const WorkerPool* pool, const Estimates* estimates)
       : queue_(queue), pool_(pool), estimates_(estimates) {}
 
-  // The next build of the lane that can start anywhere, if any.
-  std::optional<Decision> ForLane(const Lane& lane, Now now);
+  // The next build of the lane that can start anywhere, if any. `fresh` has just come: it is looked
+  // at wherever it stands.
+  std::optional<Decision> ForLane(const Lane& lane, const BuildKey* fresh, Now now);
   // The next build, over all lanes, for a free slot of the class.
   std::optional<Decision> ForClass(const WorkerClass& of, Now now);
+  // Whether the build, were no other there, would start at home on the class now.
+  bool WouldStart(const Lane& lane, const WorkerClass& of, const WaitingBuild& build, Now now);
 
   // Brings the lane's options up to date. To be called before a lane is looked at.
   void Refresh(Lane& lane) const;
@@ -66,8 +72,8 @@ class Policy {
   double Part(const Lane& lane, const WorkerClass& of, Now now);
   std::optional<Decision> Home(const Lane& lane, const WorkerClass* only, const WaitingBuild& build,
                                Now now);
-  bool SoonerOnSteadier(const Lane& lane, const Option& option, const WaitingBuild& build,
-                        double seconds, Now now);
+  bool SoonerOnSteadier(const Lane& lane, const Option& option, const WaitingBuild& build, Now now);
+  static bool WaitsForNative(const WaitingBuild& build, Now now);
   std::optional<Decision> Guest(const Lane& lane, const WorkerClass* only, Now now);
   std::optional<Decision> On(const Option& option, const WaitingBuild& build, bool may_repeat,
                              Now now) const;

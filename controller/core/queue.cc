@@ -27,9 +27,10 @@ absl::Time WaitingQueue::RankOf(const WaitingBuild& build) const {
 }
 
 Lane::Age WaitingQueue::AgeOf(const WaitingBuild& build) const {
-  const absl::Time minute =
-      absl::UnixEpoch() + absl::Floor(build.submitted - absl::UnixEpoch(), absl::Minutes(1));
-  return {minute, RankOf(build), build.key};
+  const absl::Duration alike = std::max(absl::Seconds(1), options_.max_overtake / 10);
+  const absl::Time batch =
+      absl::UnixEpoch() + absl::Floor(build.submitted - absl::UnixEpoch(), alike);
+  return {batch, RankOf(build), build.key};
 }
 
 // Puts a project's queue where it belongs in the orders of its lane.
@@ -162,25 +163,44 @@ bool WaitingQueue::MayStart(const std::string& project) const {
 }
 
 Turn WaitingQueue::TurnOf(const WaitingBuild& build, absl::Time now) const {
-  return {now - build.submitted >= options_.max_overtake,
-          projects_[static_cast<size_t>(ids_.at(build.project))].share,
-          build.priority,
-          std::get<0>(AgeOf(build)),
-          RankOf(build),
-          build.key};
+  return {IsAged(build, now), projects_[static_cast<size_t>(ids_.at(build.project))].share,
+          build.priority,     std::get<0>(AgeOf(build)),
+          RankOf(build),      build.key};
 }
 
 void WaitingQueue::Visit(const Lane& lane, absl::Time now, int most,
                          const std::function<bool(const WaitingBuild&)>& visit) const {
-  for (const auto& [oldest, project] : lane.by_age) {
-    const WaitingBuild& build = lane.projects.at(project).builds.at(std::get<BuildKey>(oldest));
-    if (now - build.submitted < options_.max_overtake) break;
-    if (most-- <= 0 || visit(build)) return;
+  // The aged ones of all projects in one order: of each project its oldest, and once that has been
+  // visited, the one behind it.
+  auto oldest = lane.by_age.begin();
+  std::set<std::pair<Lane::Age, int>> behind;
+  bool any_aged = false;
+  while (oldest != lane.by_age.end() || !behind.empty()) {
+    const bool from_behind =
+        oldest == lane.by_age.end() || (!behind.empty() && *behind.begin() < *oldest);
+    const auto [age, project] = from_behind ? *behind.begin() : *oldest;
+    const Lane::ProjectQueue& queue = lane.projects.at(project);
+    const WaitingBuild& build = queue.builds.at(std::get<BuildKey>(age));
+    // A batch may have ones that are not aged yet.
+    if (now - std::get<0>(age) < options_.max_overtake) break;
+    if (IsAged(build, now)) {
+      any_aged = true;
+      if (most-- <= 0 || visit(build)) return;
+    }
+    if (from_behind) {
+      behind.erase(behind.begin());
+    } else {
+      ++oldest;
+    }
+    const auto next = queue.by_age.upper_bound(age);
+    if (next != queue.by_age.end()) behind.insert({*next, project});
   }
   for (const auto& [share, project] : lane.by_share) {
     const Lane::ProjectQueue& queue = lane.projects.at(project);
     for (const auto& [priority, rank, key] : queue.by_rank) {
-      if (most-- <= 0 || visit(queue.builds.at(key))) return;
+      const WaitingBuild& build = queue.builds.at(key);
+      if (any_aged && IsAged(build, now)) continue;
+      if (most-- <= 0 || visit(build)) return;
     }
   }
 }

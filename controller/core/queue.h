@@ -42,21 +42,21 @@ struct WaitingBuild {
 };
 
 // When a build's turn is, among those that wait. First those that have waited for max_overtake, in
-// the order of submission, to the minute: they are overtaken by none submitted later. Then the
-// project that has had the least; within it priority; then the time of submission less a head start
-// that grows with the time it is predicted to take (so that the slowest platform of a job, and long
-// builds altogether, go first), to max_overtake at most.
+// the order of submission: they are overtaken by none submitted more than a tenth of it later. Then
+// the project that has had the least; within it priority; then the time of submission less a head
+// start that grows with the time it is predicted to take (so that the slowest platform of a job,
+// and long builds altogether, go first), to max_overtake at most.
 struct Turn {
   bool aged = false;
   double share = 0;
   int priority = 0;
-  absl::Time minute;  // Of submission.
+  absl::Time batch;  // Of submission, to a tenth of max_overtake.
   absl::Time rank;
   BuildKey key;
 
   friend bool operator<(const Turn& a, const Turn& b) {
     if (a.aged != b.aged) return a.aged;
-    if (a.aged) return std::tie(a.minute, a.rank, a.key) < std::tie(b.minute, b.rank, b.key);
+    if (a.aged) return std::tie(a.batch, a.rank, a.key) < std::tie(b.batch, b.rank, b.key);
     return std::tie(a.share, b.priority, a.rank, a.key) <
            std::tie(b.share, a.priority, b.rank, b.key);
   }
@@ -124,6 +124,10 @@ class WaitingQueue {
   // Whether the project may have another slot.
   bool MayStart(const std::string& project) const;
 
+  // Whether it has waited for max_overtake.
+  bool IsAged(const WaitingBuild& build, absl::Time now) const {
+    return now - build.submitted >= options_.max_overtake;
+  }
   Turn TurnOf(const WaitingBuild& build, absl::Time now) const;
 
   // Those of a lane whose turn is next, in order, `most` of them, until `visit` returns true.

@@ -33,7 +33,7 @@ TEST(Estimates, NothingKnownIsTwoMinutesAndEightTimesThatEmulated) {
   const Estimates estimates;
   EXPECT_EQ(Native(estimates, Kind("a", "amd64")), absl::Minutes(2));
   EXPECT_EQ(Emulated(estimates, Kind("a", "amd64")), absl::Minutes(16));
-  EXPECT_FALSE(estimates.Predict(Kind("a", "amd64"), false, true).learned);
+  EXPECT_EQ(estimates.Predict(Kind("a", "amd64"), false, true).guessed, 2);
 }
 
 TEST(Estimates, WhatWasBuiltIsExpectedToTakeAsLongAgain) {
@@ -41,7 +41,8 @@ TEST(Estimates, WhatWasBuiltIsExpectedToTakeAsLongAgain) {
   Teach(estimates, Kind("a", "amd64"), false, absl::Seconds(50));
   EXPECT_EQ(Native(estimates, Kind("a", "amd64")), absl::Seconds(50));
   EXPECT_LT(estimates.Predict(Kind("a", "amd64"), false, true).spread, absl::Seconds(1));
-  EXPECT_TRUE(estimates.Predict(Kind("a", "amd64"), false, true).learned);
+  EXPECT_EQ(estimates.Predict(Kind("a", "amd64"), false, true).guessed, 0);
+  EXPECT_EQ(estimates.Predict(Kind("a", "amd64"), true, true).guessed, 1);
 }
 
 TEST(Estimates, TheLatestBuildsCountMost) {

@@ -84,6 +84,40 @@ TEST_F(Steadiness, ALongBuildWaitsNoLongerThanLossesWouldCost) {
   EXPECT_THAT(rig_.Push(3, "half-amd64-1"), Contains("offer s-amd64-1 to 3"));
 }
 
+TEST_F(Steadiness, ALongBuildThatHasWaitedForMaxOvertakeIsNotOvertakenThere) {
+  rig_.Submit("long", SpecOf("reg/long"));
+  EXPECT_THAT(rig_.Pass(absl::Minutes(31), {1, 3}), Not(Contains(HasSubstr("offer"))));
+  EXPECT_THAT(rig_.Submit("short", SpecOf("reg/short")),
+              ElementsAre("answer 1: short", "offer long-amd64-1 to 3"));
+}
+
+TEST_F(Steadiness, ALongBuildThatWasLostWaitsOnWhileShortOnesStart) {
+  rig_.Join("flapping too", 4, {"linux/amd64"});
+  rig_.Do(WorkerGone{4});
+  rig_.Pass(absl::Minutes(2), {1, 3});
+  rig_.Submit("long", SpecOf("reg/long"));
+  rig_.Pass(absl::Minutes(31), {1, 3});
+  rig_.Submit("short1", SpecOf("reg/short"));
+  rig_.Accept(3, "long-amd64-1");
+  Lose(3);
+  rig_.Join("flapping too", 5, {"linux/amd64"});
+  EXPECT_THAT(rig_.last(), Contains("offer short1-amd64-1 to 5"));
+  EXPECT_TRUE(std::holds_alternative<BuildWaiting>(rig_.build("long").state));
+  EXPECT_THAT(rig_.Push(1, "first-amd64-1"), Contains("offer long-amd64-2 to 1"));
+}
+
+TEST_F(Steadiness, ShortBuildsAreFoundBehindAnyNumberOfLongOnes) {
+  rig_.Submit("half", SpecOf("reg/short"));
+  rig_.Accept(3, "half-amd64-1");
+  for (int j = 1; j <= 40; ++j) {
+    auto spec = SpecOf("reg/long");
+    spec->priority = 1;
+    rig_.Submit(absl::StrCat("l", j), spec);
+  }
+  rig_.Submit("s", SpecOf("reg/short"));
+  EXPECT_THAT(rig_.Push(3, "half-amd64-1"), Contains(HasSubstr(" to 3")));
+}
+
 TEST_F(Steadiness, ALossIsForgottenAfterADay) {
   rig_.Pass(absl::Hours(25), {1, 3});
   EXPECT_THAT(rig_.Submit("long", SpecOf("reg/long")), Contains("offer long-amd64-1 to 3"));

@@ -23,12 +23,13 @@ const absl::Time kStart = absl::UnixEpoch() + absl::Hours(24 * 365);
 
 class Driver {
  public:
-  explicit Driver(const Trace& trace) : trace_(trace), runs_(trace.builds.size()) {
+  Driver(const Trace& trace, double max_overtake) : trace_(trace), runs_(trace.builds.size()) {
     core::FarmOptions options;
     options.suspect_after = absl::Hours(100'000);  // Heartbeats are not simulated.
     options.lost_after = absl::Seconds(60);
     options.cordon_after = 1 << 30;
     options.keep_keys = absl::Seconds(1);
+    options.queue.max_overtake = absl::Seconds(max_overtake);
     core::FarmState state;
     core::Estimates past;
     for (const Trace::Past& one : trace.past) {
@@ -189,6 +190,8 @@ class Driver {
         std::make_pair(trace_.jobs[static_cast<size_t>(it.job)].repository, it.platform);
     double seconds = offer.emulated ? it.emulated : it.native;
     if (!warm_[w].contains(kind)) seconds += kCold;
+    if (runs_.first[build] < 0) runs_.first[build] = now_;
+    runs_.starts.push_back({build, static_cast<int>(w), now_});
     runs_.start[build] = now_;
     runs_.emulated[build] = offer.emulated;
     runs_.worker[build] = static_cast<int>(w);
@@ -225,8 +228,8 @@ class Driver {
 
 }  // namespace
 
-Result RunFarm(const Trace& trace, Runs* runs_out) {
-  Driver driver(trace);
+Result RunFarm(const Trace& trace, Runs* runs_out, double max_overtake) {
+  Driver driver(trace, max_overtake);
   driver.Run();
   Result result = Summarise("manyarch", trace, driver.runs());
   result.decide_us = driver.real_us() / static_cast<double>(trace.builds.size());

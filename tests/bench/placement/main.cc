@@ -1,6 +1,7 @@
 // How well builds are placed: ours against what others do, on seeded traces, on a virtual clock.
 //
-//   bench_placement [--seeds N] [--big] [--cost] [--svg FILE]
+//   bench_placement [--seeds N] [--from SEED] [--max-overtake SECONDS] [--big] [--cost]
+//                   [--svg FILE]
 //
 // A table on stderr, JSON on stdout.
 #include <algorithm>
@@ -32,8 +33,8 @@ double Median(std::vector<double> values) {
   return values.empty() ? 0 : values[values.size() / 2];
 }
 
-void Compare(const Trace& trace, uint64_t seed, Report& report) {
-  std::vector<Result> results = {RunFarm(trace)};
+void Compare(const Trace& trace, uint64_t seed, double max_overtake, Report& report) {
+  std::vector<Result> results = {RunFarm(trace, nullptr, max_overtake)};
   for (const Rival rival : {Rival::kFirstNative, Rival::kLeastLoaded, Rival::kFifo}) {
     results.push_back(RunRival(trace, rival));
   }
@@ -91,6 +92,8 @@ std::string PlotMeans(const Report& report) {
 
 int Main(int argc, char** argv) {
   int seeds = 3;
+  int from = 1;
+  double max_overtake = kMaxOvertake;
   bool big = false;
   bool cost = false;
   std::string svg;
@@ -103,20 +106,26 @@ int Main(int argc, char** argv) {
       cost = true;
     } else if (flag == "--seeds" && absl::SimpleAtoi(value, &seeds)) {
       ++i;
+    } else if (flag == "--from" && absl::SimpleAtoi(value, &from)) {
+      ++i;
+    } else if (flag == "--max-overtake" && absl::SimpleAtod(value, &max_overtake)) {
+      ++i;
     } else if (flag == "--svg" && !value.empty()) {
       svg = argv[++i];
     } else {
-      std::cerr << "usage: bench_placement [--seeds N] [--big] [--cost] [--svg FILE]\n";
+      std::cerr
+          << "usage: bench_placement [--seeds N] [--from SEED] [--max-overtake SECONDS] [--big] "
+             "[--cost] [--svg FILE]\n";
       return 2;
     }
   }
   Report report;
-  for (int seed = 1; seed <= seeds; ++seed) {
+  for (int seed = from; seed < from + seeds; ++seed) {
     for (const Trace& trace : MixedTraces(static_cast<uint64_t>(seed) * 100)) {
-      Compare(trace, static_cast<uint64_t>(seed), report);
+      Compare(trace, static_cast<uint64_t>(seed), max_overtake, report);
     }
   }
-  if (big) Compare(BigTrace(1), 1, report);
+  if (big) Compare(BigTrace(1), 1, max_overtake, report);
   std::cerr << "\nmedian of makespan / lower bound over all traces:";
   for (const auto& [policy, ratios] : report.by_policy) {
     std::cerr << absl::StreamFormat("  %s %.3f", policy, Median(ratios));

@@ -10,7 +10,6 @@ namespace manyarch::bench {
 namespace {
 
 constexpr uint64_t kSeeds = 60;
-constexpr double kMaxOvertake = 1800;
 
 bool AnyNative(const Trace& trace, int platform) {
   return std::any_of(trace.workers.begin(), trace.workers.end(),
@@ -28,25 +27,29 @@ double SubmittedAt(const Trace& trace, size_t build) {
   return trace.jobs[static_cast<size_t>(trace.builds[build].job)].at;
 }
 
-class OnRandomFarms : public ::testing::Test {
+class OnRandomFarms : public ::testing::TestWithParam<bool> {
  protected:
   template <typename Check>
-  void ForEach(Check check) {
+  static void ForEach(Check check) {
     for (uint64_t seed = 1; seed <= kSeeds && !HasFailure(); ++seed) {
       SCOPED_TRACE(testing::Message() << "seed " << seed);
-      const Trace trace = RandomTrace(seed, 0);
+      const Trace trace = GetParam() ? FlappingTrace(seed) : RandomTrace(seed, 0);
       Runs runs(trace.builds.size());
       const Result result = RunFarm(trace, &runs);
-      check(seed, trace, runs, result);
+      check(trace, runs, result);
     }
   }
 };
 
-TEST_F(OnRandomFarms, EveryBuildEndsAndNoSlotIsGivenTwice) {
-  ForEach([](uint64_t, const Trace& trace, const Runs& runs, const Result&) {
+INSTANTIATE_TEST_SUITE_P(Of, OnRandomFarms, testing::Bool(), [](const auto& of) {
+  return of.param ? "FlappingWorkers" : "SteadyWorkers";
+});
+
+TEST_P(OnRandomFarms, EveryBuildEndsAndNoSlotIsGivenTwice) {
+  ForEach([](const Trace& trace, const Runs& runs, const Result&) {
     for (size_t b = 0; b < trace.builds.size(); ++b) {
       ASSERT_GE(runs.end[b], runs.start[b]);
-      ASSERT_GE(runs.start[b], SubmittedAt(trace, b));
+      ASSERT_GE(runs.first[b], SubmittedAt(trace, b));
       int together = 0;
       for (size_t o = 0; o < trace.builds.size(); ++o) {
         if (runs.worker[o] == runs.worker[b] && runs.start[o] <= runs.start[b] &&
@@ -59,16 +62,15 @@ TEST_F(OnRandomFarms, EveryBuildEndsAndNoSlotIsGivenTwice) {
   });
 }
 
-TEST_F(OnRandomFarms, NoneWaitsPastTheBoundWhileLaterOnesStartAtItsHome) {
-  ForEach([](uint64_t, const Trace& trace, const Runs& runs, const Result&) {
-    for (size_t b = 0; b < trace.builds.size(); ++b) {
-      if (!IsHome(trace, runs.worker[b], trace.builds[b].platform)) continue;
+TEST_P(OnRandomFarms, NoneWaitsPastTheBoundWhileLaterOnesStartAtItsHome) {
+  ForEach([](const Trace& trace, const Runs& runs, const Result&) {
+    for (const Runs::Start& start : runs.starts) {
+      if (!IsHome(trace, start.worker, trace.builds[start.build].platform)) continue;
       for (size_t a = 0; a < trace.builds.size(); ++a) {
-        if (SubmittedAt(trace, a) + kMaxOvertake > runs.start[b]) continue;
-        if (runs.start[a] <= runs.start[b]) continue;
-        if (!IsHome(trace, runs.worker[b], trace.builds[a].platform)) continue;
-        ASSERT_GE(std::floor(SubmittedAt(trace, a) / 60), std::floor(SubmittedAt(trace, b) / 60))
-            << "build " << b << " started at " << runs.start[b] << " before " << a;
+        if (SubmittedAt(trace, a) + kMaxOvertake > start.at || runs.first[a] <= start.at) continue;
+        if (!IsHome(trace, start.worker, trace.builds[a].platform)) continue;
+        ASSERT_GT(SubmittedAt(trace, a), SubmittedAt(trace, start.build) - kMaxOvertake / 10)
+            << "build " << start.build << " started at " << start.at << " before " << a;
       }
     }
   });
@@ -76,20 +78,20 @@ TEST_F(OnRandomFarms, NoneWaitsPastTheBoundWhileLaterOnesStartAtItsHome) {
 
 // Starting in order never looks back, so another worker can make the end later (Graham's anomaly):
 // hardly ever, and not by much.
-TEST_F(OnRandomFarms, AnotherWorkerHardlyEverMakesTheMakespanWorse) {
+TEST(AnotherWorker, HardlyEverMakesTheMakespanWorse) {
   constexpr uint64_t kFarms = 300;
   uint64_t worse = 0;
   for (uint64_t seed = 1; seed <= kFarms; ++seed) {
     const double without = RunFarm(RandomTrace(seed, 0)).makespan;
     const double with = RunFarm(RandomTrace(seed, 1)).makespan;
-    EXPECT_LE(with, 1.10 * without) << "seed " << seed;
+    EXPECT_LE(with, 1.08 * without) << "seed " << seed;
     if (with > 1.05 * without) ++worse;
   }
   EXPECT_LE(worse, kFarms / 100);
 }
 
-TEST_F(OnRandomFarms, TheBoundIsOne) {
-  ForEach([](uint64_t, const Trace& trace, const Runs&, const Result& result) {
+TEST_P(OnRandomFarms, TheBoundIsOne) {
+  ForEach([](const Trace& trace, const Runs&, const Result& result) {
     EXPECT_GE(result.makespan, LowerBound(trace) * 0.999);
   });
 }

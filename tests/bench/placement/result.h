@@ -18,14 +18,25 @@ struct Result {
   double decide_us = 0;  // Real time of all steps, a build.
 };
 
-// When each build started (its last time) and ended.
+// When each build started (for the first and for the last time) and ended.
 struct Runs {
   explicit Runs(size_t builds)
-      : start(builds, -1), end(builds, -1), emulated(builds, false), worker(builds, -1) {}
+      : first(builds, -1),
+        start(builds, -1),
+        end(builds, -1),
+        emulated(builds, false),
+        worker(builds, -1) {}
+  std::vector<double> first;
   std::vector<double> start;
   std::vector<double> end;
   std::vector<bool> emulated;
   std::vector<int> worker;
+  struct Start {
+    size_t build = 0;
+    int worker = 0;
+    double at = 0;
+  };
+  std::vector<Start> starts;  // All, in order.
 };
 
 Result Summarise(const std::string& policy, const Trace& trace, const Runs& runs);
@@ -34,8 +45,10 @@ Result Summarise(const std::string& policy, const Trace& trace, const Runs& runs
 // set so that the cheapest way to do all work costs most, and the longest single build.
 double LowerBound(const Trace& trace);
 
+constexpr double kMaxOvertake = 1800;  // Seconds; the controller's default.
+
 // The core's own farm, driven through its events on a virtual clock.
-Result RunFarm(const Trace& trace, Runs* runs_out = nullptr);
+Result RunFarm(const Trace& trace, Runs* runs_out = nullptr, double max_overtake = kMaxOvertake);
 
 // The policies it is compared with. All take builds in the order of submission.
 enum class Rival {

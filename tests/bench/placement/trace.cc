@@ -211,4 +211,13 @@ Trace RandomTrace(uint64_t seed, int extra) {
   return trace;
 }
 
+Trace FlappingTrace(uint64_t seed) {
+  Rng rng(seed);
+  Maker maker(seed, {"random, flapping", 40 + Below(rng, 60), 600.0 * Below(rng, 8), 0, 0.5, 300});
+  maker.Amd64(2 + Below(rng, 4), 1 + Below(rng, 3));
+  maker.Arm64(1 + Below(rng, 3), 1 + Below(rng, 3));
+  maker.Flap(0.5, 1800.0 * (1 + Below(rng, 4)), 120, 40000);
+  return maker.Make();
+}
+
 }  // namespace manyarch::bench

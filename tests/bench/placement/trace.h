@@ -63,5 +63,7 @@ std::vector<Trace> MixedTraces(uint64_t seed);
 Trace BigTrace(uint64_t seed);
 // `extra` workers like the first are added at the end, for asking what another machine brings.
 Trace RandomTrace(uint64_t seed, int extra);
+// A small farm on which half of the workers die every half an hour or so.
+Trace FlappingTrace(uint64_t seed);
 
 }  // namespace manyarch::bench
