@@ -140,6 +140,44 @@ TEST(PlacementPolicy, ABuildReturnsToTheWorkerThatHasBuiltItLately) {
               ElementsAre("answer 1: j2", "offer j2-amd64-1 to 2"));
 }
 
+TEST(PlacementPolicy, OfMachinesThatDifferTheOneThatKnowsItIsTakenForWhatAColdOneCosts) {
+  FarmRig rig;
+  // "knows" could do more than the other one, which would be a reason to leave it free.
+  rig.Join("knows", 1, {"linux/amd64", "linux/386"});
+  rig.Submit("j1", SpecOf("reg/app", "linux/amd64"));
+  rig.Accept(1, "j1-amd64-1");
+  rig.Pass(absl::Minutes(1), {1});
+  rig.Push(1, "j1-amd64-1");
+  rig.Checked("j1-amd64-1");
+  rig.Join("other", 2, {"linux/amd64"});
+  EXPECT_THAT(rig.Submit("new", SpecOf("reg/new", "linux/amd64")),
+              Contains("offer new-amd64-1 to 2"));
+  rig.Cancel("new");
+  rig.Gone(2, "new-amd64-1");
+  EXPECT_THAT(rig.Submit("j2", SpecOf("reg/app", "linux/amd64")),
+              Contains("offer j2-amd64-1 to 1"));
+}
+
+TEST(PlacementPolicy, NothingStarvesHoweverManyUrgentOnesFollow) {
+  FarmRig rig;
+  rig.Join("w", 1, {"linux/amd64"});
+  rig.Submit("u0", SpecOf("reg/urgent", "linux/amd64"));
+  rig.Accept(1, "u0-amd64-1");
+  rig.Submit("patient", SpecOf("reg/app", "linux/amd64"));
+  int minutes = 0;
+  for (; rig.waiting("patient") != "(does not wait)" && minutes < 60; ++minutes) {
+    auto urgent = SpecOf("reg/urgent", "linux/amd64");
+    urgent->priority = 100;
+    rig.Submit(absl::StrCat("u", minutes + 1), urgent);
+    rig.Pass(absl::Minutes(1), {1});
+    const std::string running = absl::StrCat("u", minutes, "-amd64-1");
+    rig.Push(1, running);
+    rig.Accept(1, absl::StrCat("u", minutes + 1, "-amd64-1"));
+    rig.Checked(running);
+  }
+  EXPECT_EQ(minutes, 30);
+}
+
 TEST(PlacementPolicy, ProjectsTakeTurnsHoweverMuchOneHasSubmitted) {
   FarmRig rig;
   rig.Join("w", 1, {"linux/amd64"});
