@@ -8,6 +8,18 @@ namespace manyarch::controller {
 
 namespace {
 constexpr absl::Duration kLongestWait = absl::Seconds(60);
+// Between two batches, where nobody waits: less than anybody sees, and several syncs.
+constexpr std::chrono::milliseconds kSpacing{1};
+// Of heartbeats, which prolong leases of many seconds and change nothing else.
+constexpr std::chrono::milliseconds kHeartbeatWait{100};
+
+bool IsAwaited(const core::Event& event) {
+  return std::visit(
+      [](const auto& e) {
+        return requires { e.call; };
+      },
+      event);
+}
 }  // namespace
 
 Loop::Loop(core::FarmOptions options, core::ListBuilder list_builder, EnginePorts* ports)
@@ -33,7 +45,16 @@ void Loop::Stop() {
 void Loop::Post(core::Event event) {
   {
     const std::lock_guard lock(mutex_);
+    const Clock::time_point now = Clock::now();
+    Clock::time_point due = now;
+    if (std::holds_alternative<core::WorkerHeard>(event)) {
+      due = now + kHeartbeatWait;
+    } else if (!IsAwaited(event)) {
+      due = std::max(now, taken_ + kSpacing);
+    }
     inbox_.push_back(std::move(event));
+    if (due >= due_) return;
+    due_ = due;
   }
   changed_.notify_one();
 }
@@ -50,6 +71,7 @@ void Loop::RecoverUntilItWorks(absl::Status why) {
                         [this] { return stopping_; });
       if (stopping_) return;
       dropped.swap(inbox_);
+      due_ = Clock::time_point::max();
     }
     engine_.Refuse(dropped, why);
     why = engine_.Recover();
@@ -58,18 +80,26 @@ void Loop::RecoverUntilItWorks(absl::Status why) {
   }
 }
 
+bool Loop::Take(absl::Duration longest, std::vector<core::Event>& batch) {
+  std::unique_lock lock(mutex_);
+  const Clock::time_point timer = Clock::now() + absl::ToChronoNanoseconds(longest);
+  for (auto until = std::min(due_, timer); !stopping_ && Clock::now() < until;
+       until = std::min(due_, timer)) {
+    changed_.wait_until(lock, until);
+  }
+  if (inbox_.empty() && stopping_) return false;
+  batch.swap(inbox_);
+  due_ = Clock::time_point::max();
+  taken_ = Clock::now();
+  return true;
+}
+
 void Loop::Run() {
   std::vector<core::Event> batch;
   while (true) {
-    const absl::Duration wait = std::clamp(engine_.NextDeadline() - ports_->now().steady,
-                                           absl::ZeroDuration(), kLongestWait);
-    {
-      std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, absl::ToChronoNanoseconds(wait),
-                        [this] { return !inbox_.empty() || stopping_; });
-      if (inbox_.empty() && stopping_) return;
-      batch.swap(inbox_);
-    }
+    const absl::Duration longest = std::clamp(engine_.NextDeadline() - ports_->now().steady,
+                                              absl::ZeroDuration(), kLongestWait);
+    if (!Take(longest, batch)) return;
     const absl::Status status = engine_.Turn(batch);
     batch.clear();
     if (status.ok()) continue;

@@ -1,6 +1,7 @@
 // The one thread that owns the farm.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -12,8 +13,9 @@
 namespace manyarch::controller {
 
 // Takes whatever events are waiting as one batch, so that they share one transaction, however many
-// they are. Thread-safe: Post may be called from anywhere, also before Start and after Stop (then
-// events are dropped).
+// they are. What somebody waits for is taken at once; the rest waits a little for company, for each
+// batch costs a sync, and the next call has to wait meanwhile. Thread-safe: Post may be called from
+// anywhere, also before Start and after Stop (then events are dropped).
 class Loop {
  public:
   Loop(core::FarmOptions options, core::ListBuilder list_builder, EnginePorts* ports);
@@ -29,7 +31,11 @@ class Loop {
   void Post(core::Event event);
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   void Run();
+  // Waits for events, or for as long as that, and takes what there is. False: it is over.
+  bool Take(absl::Duration longest, std::vector<core::Event>& batch);
   void RecoverUntilItWorks(absl::Status why);
 
   EnginePorts* const ports_;
@@ -37,8 +43,10 @@ class Loop {
 
   // The standard mutex, because the thread sanitizer does not see through Debian's Abseil.
   std::mutex mutex_;
-  std::condition_variable changed_;  // Of what follows, both guarded by mutex_.
+  std::condition_variable changed_;  // Of what follows, all guarded by mutex_.
   std::vector<core::Event> inbox_;
+  Clock::time_point due_ = Clock::time_point::max();  // When they are taken at the latest.
+  Clock::time_point taken_;                           // When the last ones were.
   bool stopping_ = false;
   std::thread thread_;
 };

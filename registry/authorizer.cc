@@ -64,12 +64,11 @@ bool Authorizer::IsRegistry(const Url& url, const Scope& scope) const {
   return own.ok() && own->scheme == url.scheme && own->authority == url.authority;
 }
 
-absl::StatusOr<Response> Authorizer::Transmit(Request request, const Url& url, const Scope& scope,
-                                              const absl::Notification* stop) {
+absl::StatusOr<Response> Authorizer::Transmit(Request request, const Url& url, bool own,
+                                              const Scope& scope, const absl::Notification* stop) {
   // A registry must not use up, for itself, what we are allowed elsewhere: a token that another
   // host gives for our certificate would be shown to the registry.
   request.tls = hosts_.TlsFor(url.authority, scope.registry);
-  const bool own = IsRegistry(url, scope);
   if (!own && hosts_.Find(url.authority) == nullptr) {
     absl::MutexLock lock(&mutex_);
     const auto kind = kinds_.find(scope.registry);
@@ -116,12 +115,13 @@ absl::StatusOr<Response> Authorizer::Send(const Request& request, const Scope& s
 absl::StatusOr<Response> Authorizer::SendOnce(const Request& request, const Scope& scope,
                                               const absl::Notification* stop) {
   MA_ASSIGN_OR_RETURN(const Url url, ParseUrl(request.url));
-  if (url.scheme == "http" && !hosts_.AllowsPlainHttp(url.authority) && !IsRegistry(url, scope)) {
+  const bool own = IsRegistry(url, scope);
+  if (url.scheme == "http" && !own && !hosts_.AllowsPlainHttp(url.authority)) {
     return absl::FailedPreconditionError(
         absl::StrCat("refused to go to ", url.authority,
                      " over plain http: configure it as a plain http registry if that is meant"));
   }
-  if (!IsRegistry(url, scope)) return Transmit(request, url, scope, stop);
+  if (!own) return Transmit(request, url, own, scope, stop);
 
   const auto with_authorization = [&](const std::optional<std::string>& value) {
     Request out = request;
@@ -137,12 +137,13 @@ absl::StatusOr<Response> Authorizer::SendOnce(const Request& request, const Scop
       MA_ASSIGN_OR_RETURN(shown, Authorization(scope));
     }
   }
-  MA_ASSIGN_OR_RETURN(Response response, Transmit(with_authorization(shown), url, scope, stop));
+  MA_ASSIGN_OR_RETURN(Response response,
+                      Transmit(with_authorization(shown), url, own, scope, stop));
   if (response.status != 401) return response;
   MA_ASSIGN_OR_RETURN(const bool again, Learn(response, request, scope, shown, stop));
   if (!again || request.source) return response;
   MA_ASSIGN_OR_RETURN(shown, Authorization(scope));
-  return Transmit(with_authorization(shown), url, scope, stop);
+  return Transmit(with_authorization(shown), url, own, scope, stop);
 }
 
 absl::StatusOr<Response> Authorizer::Follow(Request request, Response response, const Scope& scope,
@@ -191,7 +192,7 @@ absl::StatusOr<bool> Authorizer::Learn(const Response& refusal, const Request& r
     base.deadline = request.deadline;
     if (base.url == request.url) return false;
     MA_ASSIGN_OR_RETURN(const Url base_url, ParseUrl(base.url));
-    MA_ASSIGN_OR_RETURN(const Response answer, Transmit(base, base_url, scope, stop));
+    MA_ASSIGN_OR_RETURN(const Response answer, Transmit(base, base_url, /*own=*/true, scope, stop));
     if (IsRetriableStatus(answer.status)) {
       return absl::UnavailableError(absl::StrCat("asking ", scope.registry,
                                                  " what credentials it wants: it answered ",
@@ -233,11 +234,12 @@ absl::StatusOr<Response> Authorizer::AskRealm(const TokenDemand& demand,
                                               const Scope& scope, const Request& like,
                                               const absl::Notification* stop) {
   MA_ASSIGN_OR_RETURN(const Url realm, ParseUrl(demand.realm));
+  const bool own = IsRegistry(realm, scope);
   const auto send = [&](Request request) {
     request.connect_timeout = like.connect_timeout;
     request.timeout = like.source || like.sink ? Request().timeout : like.timeout;
     request.deadline = like.deadline;
-    return Transmit(std::move(request), realm, scope, stop);
+    return Transmit(std::move(request), realm, own, scope, stop);
   };
   if (credentials && !credentials->identity_token.empty()) {
     MA_ASSIGN_OR_RETURN(Response response,

@@ -65,8 +65,9 @@ class Authorizer {
   absl::StatusOr<Response> Follow(Request request, Response response, const Scope& scope,
                                   const absl::Notification* stop);
   bool IsRegistry(const Url& url, const Scope& scope) const;
-  // Sends with what is configured for the URL's host, and within the reach of the registry.
-  absl::StatusOr<Response> Transmit(Request request, const Url& url, const Scope& scope,
+  // Sends with what is configured for the URL's host, and within the reach of the registry; `own`
+  // is what IsRegistry says of the URL.
+  absl::StatusOr<Response> Transmit(Request request, const Url& url, bool own, const Scope& scope,
                                     const absl::Notification* stop) ABSL_LOCKS_EXCLUDED(mutex_);
   std::optional<Demand> KnownDemand(const Scope& scope) ABSL_LOCKS_EXCLUDED(mutex_);
   // The header's value; nullopt where nothing is known or needed.
