@@ -40,6 +40,12 @@ class FakePorts : public EnginePorts {
 
   void Show(const core::Farm&, const core::Effects&) override {}
 
+  void Flush() override {
+    const std::lock_guard lock(mutex_);
+    ++turns;
+    changed_.notify_all();
+  }
+
   void CarryOut(const core::Effect& effect) override {
     const std::lock_guard lock(mutex_);
     const auto* answer = std::get_if<core::Answer>(&effect);
@@ -58,6 +64,10 @@ class FakePorts : public EnginePorts {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return answered_well + answered_badly >= count; });
   }
+  void AwaitTurns(int count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return turns >= count; });
+  }
   int Read(const int& value) {
     const std::lock_guard lock(mutex_);
     return value;
@@ -69,6 +79,7 @@ class FakePorts : public EnginePorts {
 
   std::map<std::string, core::Job> durable;
   int loads = 0;
+  int turns = 0;
   int commits = 0;
   int fail_commits = 0;
   int answered_well = 0;
@@ -131,6 +142,36 @@ TEST(Loop, AFailedCommitIsToldToItsCallersAndNothingOfItStays) {
   EXPECT_GE(ports.start_overs, 1);
   EXPECT_GE(ports.loads, 2);
   EXPECT_FALSE(ports.durable.contains("j1"));
+}
+
+TEST(Loop, HeartbeatsAreTakenTogetherAndNeedNoCallForIt) {
+  FakePorts ports;
+  Loop loop({}, NoLists(), &ports);
+  ASSERT_TRUE(loop.Start().ok());
+  const int before = ports.Read(ports.turns);
+  constexpr int kHeartbeats = 1000;
+  for (int i = 0; i < kHeartbeats; ++i) loop.Post(core::WorkerHeard{1});
+  ports.AwaitTurns(before + 1);
+  EXPECT_LT(ports.Read(ports.turns), before + kHeartbeats / 2);
+  loop.Stop();
+}
+
+TEST(Loop, ACallIsTakenWithWhatWaits) {
+  FakePorts ports;
+  Loop loop({}, NoLists(), &ports);
+  ASSERT_TRUE(loop.Start().ok());
+  bool together = false;
+  // A thread that is held up between the two makes two batches of them.
+  for (int i = 0; i < 100 && !together; ++i) {
+    const int before = ports.Read(ports.turns);
+    loop.Post(core::WorkerHeard{1});
+    loop.Post(SubmitOf(absl::StrCat("j", i)));
+    ports.AwaitAnswers(i + 1);
+    ports.AwaitTurns(before + 1);
+    together = ports.Read(ports.turns) == before + 1;
+  }
+  loop.Stop();
+  EXPECT_TRUE(together);
 }
 
 TEST(Loop, StopTakesWhatWasPostedBefore) {
