@@ -15,11 +15,26 @@ namespace {
 
 constexpr size_t kNarrow = 60;  // Below this the worker is left out, so that the step is seen.
 
-// The attempt to show: the newest that is not lost, else the newest.
+// The more, the more it says of its build.
+int Weight(const v1::Attempt& attempt) {
+  switch (attempt.state()) {
+    case v1::ATTEMPT_STATE_LOST:
+      return 0;
+    case v1::ATTEMPT_STATE_FAILED:
+    case v1::ATTEMPT_STATE_CANCELLED:
+      return 1;
+    case v1::ATTEMPT_STATE_SUCCEEDED:
+      return 3;
+    default:
+      return 2;
+  }
+}
+
+// The attempt to show: the newest of those that say most.
 const v1::Attempt* Shown(const v1::Build& build) {
   const v1::Attempt* shown = nullptr;
   for (const v1::Attempt& attempt : build.attempts()) {
-    if (shown == nullptr || attempt.state() != v1::ATTEMPT_STATE_LOST) shown = &attempt;
+    if (shown == nullptr || Weight(attempt) >= Weight(*shown)) shown = &attempt;
   }
   return shown;
 }

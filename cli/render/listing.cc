@@ -33,6 +33,18 @@ std::string WorkerStateText(const v1::Worker& worker) {
   return text;
 }
 
+// The number of the attempt that was sooner done than this one, which was stopped for that; else 0.
+int StoppedFor(const v1::Build& build, const v1::Attempt& attempt) {
+  if (attempt.state() != v1::ATTEMPT_STATE_CANCELLED) return 0;
+  for (const v1::Attempt& other : build.attempts()) {
+    if (other.state() == v1::ATTEMPT_STATE_SUCCEEDED &&
+        ToTime(other.offered_at()) < ToTime(attempt.finished_at())) {
+      return other.number();
+    }
+  }
+  return 0;
+}
+
 std::string AttemptText(const v1::Job& job, const v1::Build& build, const v1::Attempt& attempt,
                         absl::Time now) {
   std::string text = absl::StrCat("    attempt ", attempt.number(), "  ", attempt.id(), "  ",
@@ -46,6 +58,9 @@ std::string AttemptText(const v1::Job& job, const v1::Build& build, const v1::At
   absl::StrAppend(&text, "\n      ", TimelineText(PhasesOf(job, build, attempt, now)), "\n");
   if (attempt.has_failure()) {
     absl::StrAppend(&text, "      ", SafeLine(attempt.failure().message()), "\n");
+  }
+  if (const int winner = StoppedFor(build, attempt); winner != 0) {
+    absl::StrAppend(&text, "      stopped: the image of attempt ", winner, " was there first\n");
   }
   return text;
 }

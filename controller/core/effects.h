@@ -38,7 +38,8 @@ struct WorkerEligibility {
 
 struct BuildExplanation {
   Platform platform;
-  std::string summary;                        // Of a build that waits; else empty.
+  std::string summary;  // Of a build that waits; else empty.
+  std::string beside;   // What a build that runs waits for beside that; else empty.
   std::vector<WorkerEligibility> workers;     // All of them, sorted by name, where the build waits.
   std::optional<absl::Time> predicted_start;  // Wall; absent where it runs, or cannot be told.
   std::optional<absl::Time> predicted_finish;  // Wall; absent where it has ended, or as above.

@@ -153,7 +153,7 @@ class Farm {
   void On(const AttemptFinished& event);
   void Offer(const Decision& decision);
   void TakeResult(const FinishedAttempt& finished);
-  void FailAttempt(const Place& place, Failure failure);
+  void FailAttempt(const Place& place, const Failure& failure);
   void LoseAttempt(const Place& place, std::string why, bool counts);
   void AfterSetback(const Place& place, const Failure& last, absl::Duration pause);
   void Revive(const Place& place, Phase phase);
@@ -193,6 +193,7 @@ class Farm {
   void Release(const std::string& attempt_id);
   static BuildKind KindOf(const Job& job, size_t build);
   int64_t EmulatorCrashes(const Job& job, size_t build) const;
+  std::string CrashNote(const Job& job, size_t build, const Need& need) const;
   Need NeedOf(const Job& job, size_t build) const;
   WaitingBuild EntryOf(const Job& job, size_t build, const Lane& lane) const;
   void WorkerChanged();

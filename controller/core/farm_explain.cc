@@ -1,4 +1,6 @@
 // Why the builds of a job are where they are.
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "controller/core/eligibility.h"
 #include "controller/core/farm.h"
@@ -29,6 +31,17 @@ void Farm::On(const Explain& event) {
       }
       if (!event.times_only)
         one.workers = ExplainWorkers(pool_, NeedOf(job, b), WorkersTried(build));
+    } else if (queue_.Find({job.generation, b}) != nullptr) {
+      one.beside = "it starts on a native worker as well";
+      const absl::Time start = ForecastWaiting(job, b).start;
+      absl::StrAppend(&one.beside,
+                      start == absl::InfiniteFuture()
+                          ? " when one has a free slot"
+                          : absl::StrCat(", predicted in about ",
+                                         absl::FormatDuration(absl::Ceil(
+                                             std::max(absl::ZeroDuration(), start - now_.steady),
+                                             absl::Minutes(1)))),
+                      ", and the first image wins");
     }
     answer.builds.push_back(std::move(one));
   }

@@ -32,6 +32,15 @@ int64_t Farm::EmulatorCrashes(const Job& job, size_t build) const {
   return crashes;
 }
 
+// For a build's reason, where it does not go where its job would let it go.
+std::string Farm::CrashNote(const Job& job, size_t build, const Need& need) const {
+  const int64_t crashes = EmulatorCrashes(job, build);
+  if (crashes == 0) return "";
+  if (need.policy == job.spec->emulation && need.hedge == job.spec->hedge) return "";
+  return absl::StrCat("; it has crashed the emulator ", crashes, crashes == 1 ? " time" : " times",
+                      ", so it goes to a native worker where there is any");
+}
+
 // What crashes its emulator is built natively wherever any native worker is registered.
 Need Farm::NeedOf(const Job& job, size_t build) const {
   const JobSpec& spec = *job.spec;
@@ -104,12 +113,7 @@ void Farm::Enqueue(Job& job, size_t build_index, absl::Time not_before) {
       why = absl::StrCat("its project runs ", options_.queue.max_running,
                          " builds already, as many as it may");
     }
-    if (EmulatorCrashes(job, build_index) > 0 &&
-        (need.policy != job.spec->emulation || need.hedge != job.spec->hedge)) {
-      absl::StrAppend(&why, "; it has crashed the emulator ", EmulatorCrashes(job, build_index),
-                      EmulatorCrashes(job, build_index) == 1 ? " time" : " times",
-                      ", so it goes to a native worker where there is any");
-    }
+    why += CrashNote(job, build_index, need);
     still->reason = build.attempts.empty() ? why : still->reason + "; " + why;
     if (!lane.servable) {
       still->no_worker_since = now_.steady;
@@ -199,7 +203,7 @@ void Farm::TellLane(const Need& need, Lane& lane, bool only_reason) {
     Job& job = jobs_.at(entry.job_id);
     auto* waiting = std::get_if<BuildWaiting>(&job.builds[entry.key.second].state);
     if (waiting == nullptr) return;  // Emulated already, it waits for a native slot as well.
-    waiting->reason = why;
+    waiting->reason = absl::StrCat(why, CrashNote(job, entry.key.second, need));
     Progressed(job);
     if (only_reason) return;
     waiting->no_worker_since = lane.servable ? absl::InfiniteFuture() : now_.steady;

@@ -10,8 +10,11 @@ namespace manyarch::controller::rpc {
 
 namespace {
 
-const v1::Attempt* LastAttempt(const v1::Build& build) {
-  return build.attempts().empty() ? nullptr : &*build.attempts().rbegin();
+const v1::Attempt* Winner(const v1::Build& build) {
+  for (const v1::Attempt& attempt : build.attempts()) {
+    if (attempt.state() == v1::ATTEMPT_STATE_SUCCEEDED) return &attempt;
+  }
+  return nullptr;
 }
 
 std::string WhatRuns(const v1::Attempt& attempt) {
@@ -31,23 +34,35 @@ std::string WhatRuns(const v1::Attempt& attempt) {
       return "pushing" + where;
     case v1::ATTEMPT_STATE_VERIFYING:
       return "pushed; its image is being checked in the registry";
-    default:
-      return "running" + where;
+    default:  // It is over.
+      return "";
   }
 }
 
+// Two attempts may run at a time.
+std::string AllThatRuns(const v1::Build& build) {
+  std::string all;
+  for (const v1::Attempt& attempt : build.attempts()) {
+    const std::string one = WhatRuns(attempt);
+    if (!one.empty()) absl::StrAppend(&all, all.empty() ? "" : "; ", one);
+  }
+  return all.empty() ? "running" : all;
+}
+
 std::string SummaryOf(const v1::Build& build) {
-  const v1::Attempt* last = LastAttempt(build);
+  const v1::Attempt* winner = Winner(build);
   switch (build.state()) {
     case v1::BUILD_STATE_WAITING:
       return build.waiting_reason();
     case v1::BUILD_STATE_RUNNING:
-      return last == nullptr ? "running" : WhatRuns(*last);
+      return AllThatRuns(build);
     case v1::BUILD_STATE_SUCCEEDED:
       if (!build.reused_from().empty()) {
         return absl::StrCat("succeeded: the image of job ", build.reused_from(), " is used again");
       }
-      return last == nullptr ? "succeeded" : absl::StrCat("succeeded on ", last->worker_name());
+      return winner == nullptr ? "succeeded"
+                               : absl::StrCat("succeeded on ", winner->worker_name(),
+                                              winner->emulated() ? ", emulated" : "");
     case v1::BUILD_STATE_FAILED:
       return absl::StrCat("failed: ", build.failure().message());
     case v1::BUILD_STATE_CANCELLED:
@@ -114,8 +129,9 @@ v1::ExplainJobResponse ExplanationOf(v1::Job job,
     *one.mutable_platform() = build.platform();
     one.set_summary(SummaryOf(build));
     for (const core::BuildExplanation& known : waiting) {
-      if (known.summary.empty() || known.platform != wire::FromProto(build.platform())) continue;
-      one.set_summary(known.summary);
+      if (known.platform != wire::FromProto(build.platform())) continue;
+      if (!known.summary.empty()) one.set_summary(known.summary);
+      if (!known.beside.empty()) absl::StrAppend(one.mutable_summary(), "; ", known.beside);
       for (const core::WorkerEligibility& worker : known.workers) {
         v1::WorkerExplanation& to = *one.add_workers();
         to.set_worker_id(worker.worker_id);

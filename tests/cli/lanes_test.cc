@@ -80,6 +80,18 @@ TEST(Lanes, AnImageThatIsUsedAgainTellsWhoseItIs) {
               ElementsAre("job j2  running", "  linux/s390x  succeeded  from job j1    sha256:aa"));
 }
 
+TEST(Lanes, OfTwoAttemptsAtATimeTheOneThatCameFirstIsShown) {
+  const auto job = FromText<v1::Job>(R"(id: "j2" state: JOB_STATE_RUNNING
+      builds { platform { os: "linux" arch: "s390x" } state: BUILD_STATE_SUCCEEDED
+               image { digest: "sha256:aa" }
+               attempts { number: 1 worker_name: "small" emulated: true
+                          state: ATTEMPT_STATE_SUCCEEDED }
+               attempts { number: 2 worker_name: "big" state: ATTEMPT_STATE_CANCELLED } })");
+  const auto texts = Texts(job, {}, 0, {101, 24});
+  ASSERT_THAT(texts, SizeIs(2));
+  EXPECT_THAT(texts[1], testing::HasSubstr("small (emulated)"));
+}
+
 TEST(StepIn, FindsStepsOfOneAndOfSeveralStages) {
   EXPECT_EQ(StepIn("STEP 2/5: RUN make"), "STEP 2/5: RUN make");
   EXPECT_EQ(StepIn("[1/2] STEP 2/5: RUN make"), "[1/2] STEP 2/5: RUN make");

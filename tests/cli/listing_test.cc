@@ -69,6 +69,33 @@ TEST(Listing, OneJobWithBuildsAttemptsAndFailures) {
             "      queued 5.0s, fetching 1m 00s\n");
 }
 
+TEST(Listing, AnAttemptThatAnotherWasSoonerThanIsSaidToBeStoppedForThat) {
+  const std::string text = JobText(FromText<v1::Job>(R"(
+    id: "j1" state: JOB_STATE_SUCCEEDED
+    builds {
+      platform { os: "linux" arch: "arm64" }
+      state: BUILD_STATE_SUCCEEDED
+      attempts {
+        number: 1 id: "j1-arm64-1" worker_name: "small" state: ATTEMPT_STATE_CANCELLED
+        offered_at { seconds: 1700000001 } finished_at { seconds: 1700000002 }
+      }
+      attempts {
+        number: 2 id: "j1-arm64-2" worker_name: "small" state: ATTEMPT_STATE_CANCELLED emulated: true
+        offered_at { seconds: 1700000003 } finished_at { seconds: 1700000050 }
+      }
+      attempts {
+        number: 3 id: "j1-arm64-3" worker_name: "big" state: ATTEMPT_STATE_SUCCEEDED
+        offered_at { seconds: 1700000020 } finished_at { seconds: 1700000050 }
+      }
+    })"),
+                                   At(85));
+  // The first one was over before.
+  EXPECT_EQ(text.find("was there first"), text.rfind("was there first"));
+  EXPECT_GT(text.find("      stopped: the image of attempt 3 was there first\n"),
+            text.find("attempt 2"));
+  EXPECT_LT(text.find("was there first"), text.find("attempt 3  "));
+}
+
 TEST(Listing, WhereTheContextCameFromIsShownInTextAndJson) {
   v1::Job job = FromText<v1::Job>(kRunningJob);
   job.mutable_spec()->set_source("git https://git.example.com/app.git 1a2b:sub");

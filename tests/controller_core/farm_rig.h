@@ -188,6 +188,7 @@ class FarmRig {
         std::string text = absl::StrCat("explained ", e.call);
         for (const BuildExplanation& build : e.builds) {
           absl::StrAppend(&text, "\n", ToString(build.platform), ": ", build.summary);
+          if (!build.beside.empty()) absl::StrAppend(&text, "+ ", build.beside);
           for (const WorkerEligibility& worker : build.workers) {
             absl::StrAppend(&text, "\n ", worker.eligible ? "+" : "-", worker.worker_name, ": ",
                             worker.reason);

@@ -294,6 +294,15 @@ TEST_F(Hedging, StartsEmulatedAndAgainNativelyAndTheFirstImageWins) {
   EXPECT_TRUE(std::holds_alternative<BuildSucceeded>(rig_.build("j1").state));
 }
 
+TEST_F(Hedging, WhileItRunsItIsSaidThatItWaitsForANativeSlotAsWell) {
+  rig_.Accept(2, "j1-arm64-1");
+  EXPECT_THAT(rig_.Do(Explain{7, "j1"}),
+              ElementsAre(HasSubstr("+ it starts on a native worker as well, predicted in about")));
+  for (const std::string job : {"k1", "k2", "k3"}) rig_.Cancel(job);
+  rig_.Push(1, "j0-arm64-1");
+  EXPECT_THAT(rig_.Do(Explain{8, "j1"}), ElementsAre(Not(HasSubstr("as well"))));
+}
+
 TEST_F(Hedging, TheEmulatedOneMayWinAndNothingIsStartedTwice) {
   rig_.Accept(2, "j1-arm64-1");
   rig_.Push(2, "j1-arm64-1");
