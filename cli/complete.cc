@@ -41,7 +41,7 @@ const CLI::App* FindCommand(const CLI::App& command, const std::string& word) {
 // A file's name, a directory's, or no path at all: told by how --help calls the value.
 Completion::Paths PathsOf(const CLI::Option& option) {
   const std::string type = option.get_type_name();
-  const std::string name = option.get_single_name();
+  const std::string& name = option.get_single_name();
   if (absl::StartsWith(type, "FILE") || absl::StartsWith(type, "PATH")) {
     return Completion::Paths::kFiles;
   }
@@ -52,7 +52,7 @@ Completion::Paths PathsOf(const CLI::Option& option) {
 // Which names stand there, as --help calls them.
 Completion::Names NamesOf(const CLI::App& command, const CLI::Option& option) {
   using Names = Completion::Names;
-  const std::string name = option.get_single_name();
+  const std::string& name = option.get_single_name();
   const std::string parent =
       command.get_parent() != nullptr ? command.get_parent()->get_name() : "";
   if (absl::StartsWith(option.get_type_name(), "OS/ARCH")) return Names::kPlatforms;

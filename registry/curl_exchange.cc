@@ -50,7 +50,8 @@ void SetBlob(CURL* easy, CURLoption option, const std::string& text) {
 
 // Zero would mean "for ever".
 long Milliseconds(absl::Duration d) {
-  return static_cast<long>(std::clamp<int64_t>(absl::ToInt64Milliseconds(d), 1, 24 * 3600 * 1000));
+  return static_cast<long>(
+      std::clamp<int64_t>(absl::ToInt64Milliseconds(d), 1, int64_t{24} * 3600 * 1000));
 }
 
 int PortOf(const Url& url) {

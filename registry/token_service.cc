@@ -14,7 +14,7 @@ namespace manyarch::registry {
 
 namespace {
 constexpr size_t kMaxTokenAnswer = 64 << 10;
-constexpr uint64_t kLongestLifetime = 24 * 3600;
+constexpr uint64_t kLongestLifetime = uint64_t{24} * 3600;
 }  // namespace
 
 std::string BasicHeader(const Credentials& credentials) {

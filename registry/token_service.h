@@ -32,6 +32,6 @@ struct IssuedToken {
   absl::Duration lifetime;
 };
 // nullopt: the answer holds no usable token.
-std::optional<IssuedToken> ParseToken(absl::string_view body);
+std::optional<IssuedToken> ParseToken(absl::string_view text);
 
 }  // namespace manyarch::registry

@@ -71,7 +71,7 @@ std::string Age(const google::protobuf::Timestamp& time, absl::Time now) {
   const int64_t s = std::max<int64_t>(0, absl::ToInt64Seconds(now - ToTime(time)));
   if (s < 60) return absl::StrCat(s, "s ago");
   if (s < 3600) return absl::StrCat(s / 60, "m ago");
-  if (s < 2 * 86400) return absl::StrCat(s / 3600, "h ago");
+  if (s < int64_t{2} * 86400) return absl::StrCat(s / 3600, "h ago");
   return absl::StrCat(s / 86400, "d ago");
 }
 

@@ -145,7 +145,7 @@ void Farm::Fire(const AttemptTimer& timer) {
       "it "
       "needs longer";
   Abandon(attempt, failure.message);
-  FailAttempt(*place, std::move(failure));
+  FailAttempt(*place, failure);
 }
 
 void Farm::Fire(const BuildTimer& timer) {

@@ -192,7 +192,7 @@ void Farm::TakeResult(const FinishedAttempt& finished) {
   }
 }
 
-void Farm::FailAttempt(const Place& place, Failure failure) {
+void Farm::FailAttempt(const Place& place, const Failure& failure) {
   Attempt& attempt = place.ref();
   attempt.state = AttemptFailed{failure};
   attempt.finished_at = now_.wall;

@@ -9,7 +9,7 @@ namespace manyarch::controller {
 
 namespace {
 
-constexpr int64_t kBlock = 64 * 1024;
+constexpr int64_t kBlock = int64_t{64} * 1024;
 
 }  // namespace
 

@@ -37,7 +37,6 @@ core::Failure FailureOf(const absl::Status& status) {
 Publisher::Publisher(PublisherOptions options, registry::HttpTransport* transport,
                      registry::Waiter* waiter, std::function<void(core::Event)> post)
     : options_(std::move(options)),
-      transport_(transport),
       waiter_(waiter),
       post_(std::move(post)),
       access_(options_.client, options_.authfile_of, transport, waiter, &stop_),

@@ -86,7 +86,6 @@ class Publisher {
   void Post(int64_t era, core::Event event);
 
   const PublisherOptions options_;
-  registry::HttpTransport* const transport_;
   registry::Waiter* const waiter_;
   std::function<void(core::Event)> post_;
   absl::Mutex mutex_;

@@ -23,8 +23,8 @@ namespace {
 
 // The first piece is small and each is twice the one before, so that a reader gets on over a
 // connection that breaks often.
-constexpr size_t kFirstLogPiece = 32 * 1024;
-constexpr size_t kLargestLogPiece = 256 * 1024;
+constexpr size_t kFirstLogPiece = size_t{32} * 1024;
+constexpr size_t kLargestLogPiece = size_t{256} * 1024;
 constexpr absl::Duration kLongestCall = absl::Seconds(60);
 constexpr absl::Duration kTailPatience = absl::Seconds(30);
 constexpr int kMostReferences = 100;

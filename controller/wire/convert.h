@@ -26,7 +26,7 @@ core::Image FromProto(const v1::Image& image);
 
 v1::Attempt ToProto(const core::Attempt& attempt);
 // `deadline` is not on the wire: it begins anew.
-core::Attempt FromProto(const v1::Attempt& attempt);
+core::Attempt FromProto(const v1::Attempt& proto);
 v1::BinaryCheck ToProto(core::BinaryCheck check);
 core::BinaryCheck BinaryCheckFromProto(v1::BinaryCheck check);
 

@@ -46,7 +46,8 @@ std::pair<core::BuildKind, core::History> FromStored(const v1::StoredEstimate& s
     history.warm_workers.push_back({warm.worker_id(), FromProto(warm.at())});
   }
   history.updated_at = FromProto(stored.updated_at());
-  return {{stored.repository(), stored.target(), FromProto(stored.platform())}, std::move(history)};
+  return {core::BuildKind{stored.repository(), stored.target(), FromProto(stored.platform())},
+          std::move(history)};
 }
 
 }  // namespace manyarch::controller::wire

@@ -78,8 +78,8 @@ absl::Status ContentCache::Ensure(absl::Span<const Digest> digests, ContentSourc
   const auto fetch = [&]() -> absl::Status {
     if (missing.empty()) return absl::OkStatus();
     absl::flat_hash_set<Digest> wanted(missing.begin(), missing.end());
-    MA_RETURN_IF_ERROR(
-        source.Fetch(missing, stop, [&](const Digest& digest, std::string bytes) -> absl::Status {
+    MA_RETURN_IF_ERROR(source.Fetch(
+        missing, stop, [&](const Digest& digest, const std::string& bytes) -> absl::Status {
           if (wanted.erase(digest) == 0) {
             return absl::DataLossError(
                 absl::StrCat("got the blob ", digest.ToString(), ", which was not asked for"));

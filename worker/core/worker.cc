@@ -10,7 +10,7 @@
 namespace manyarch::worker::core {
 
 Worker::Worker(Config config, std::vector<FinishedAttempt> unacknowledged, uint64_t seed)
-    : config_(std::move(config)), random_(seed), slots_(std::max(1, config_.slots)) {
+    : config_(config), random_(seed), slots_(std::max(1, config_.slots)) {
   for (FinishedAttempt& f : unacknowledged) {
     attempts_[f.attempt_id] = Finished{std::move(f.result), f.log_size};
   }

@@ -93,7 +93,8 @@ absl::Duration SyncTime(const std::string& dir) {
   std::vector<absl::Duration> times;
   for (int i = 0; i < 200; ++i) {
     const absl::Time start = absl::Now();
-    if (pwrite(fd.get(), page.data(), page.size(), i * 4096) < 0 || fdatasync(fd.get()) != 0) break;
+    if (pwrite(fd.get(), page.data(), page.size(), off_t{i} * 4096) < 0 || fdatasync(fd.get()) != 0)
+      break;
     times.push_back(absl::Now() - start);
   }
   unlink(path.c_str());

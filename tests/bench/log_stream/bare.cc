@@ -12,7 +12,8 @@ namespace manyarch::bench {
 
 namespace {
 
-constexpr int64_t kPiece = 256 * 1024;  // As workers send and followers get them in full flow.
+constexpr int64_t kPiece =
+    int64_t{256} * 1024;  // As workers send and followers get them in full flow.
 
 // Streams as many bytes as `offset` asks for, and nothing else.
 class Bytes : public v1::Farm::Service {

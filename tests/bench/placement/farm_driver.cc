@@ -40,8 +40,7 @@ class Driver {
     for (const core::BuildKind& kind : past.TakeChanged()) {
       if (const core::History* known = past.Find(kind)) state.estimates.emplace_back(kind, *known);
     }
-    for (size_t p = 0; p < kPlatforms.size(); ++p)
-      platforms_.push_back(*ParsePlatform(kPlatforms[p]));
+    for (const auto& name : kPlatforms) platforms_.push_back(*ParsePlatform(name));
     farm_ = std::make_unique<core::Farm>(
         options,
         [](const std::vector<core::ListEntry>&, core::ImageFormat) {
@@ -97,7 +96,9 @@ class Driver {
     return {absl::StrCat("reg/r", repository), "",
             *ParsePlatform(kPlatforms[static_cast<size_t>(platform)])};
   }
-  void At(double time, std::function<void()> act) { events_.emplace(time, ++sequence_, act); }
+  void At(double time, std::function<void()> act) {
+    events_.emplace(time, ++sequence_, std::move(act));
+  }
 
   void Step(const core::Event& event) {
     core::Effects effects;

@@ -22,9 +22,9 @@ class Simulation {
   }
 
   void Run() {
-    for (size_t j = 0; j < trace_.jobs.size(); ++j) {
-      events_.emplace(trace_.jobs[j].at, ++sequence_, [this, j] {
-        for (const int b : trace_.jobs[j].builds) Arrive(b);
+    for (const auto& job : trace_.jobs) {
+      events_.emplace(job.at, ++sequence_, [this, &job] {
+        for (const int b : job.builds) Arrive(b);
       });
     }
     for (size_t w = 0; w < machines_.size(); ++w) {

@@ -37,7 +37,7 @@ class Maker {
     trace_.projects = shape_.projects;
   }
 
-  void Add(int count, int slots, std::vector<int> native, std::vector<int> emulated) {
+  void Add(int count, int slots, const std::vector<int>& native, const std::vector<int>& emulated) {
     for (int i = 0; i < count; ++i) {
       trace_.workers.push_back({native, emulated, slots, {}});
     }
