@@ -49,7 +49,7 @@ v1::WorkerDescription Describe(const Options& options, const ProbeResult& probe,
     *offered.mutable_platform() = ToWire(platform);
     offered.set_emulated(emulated);
   }
-  for (const auto& [platform, reason] : probe.refused) refuse(platform, reason);
+  for (const MissingPlatform& missing : probe.refused) refuse(missing.platform, missing.reason);
   for (const auto& [name, value] : options.labels) (*description.mutable_labels())[name] = value;
   description.set_version(MANYARCH_VERSION);
   description.set_buildah_version(ToString(buildah.version));

@@ -112,6 +112,8 @@ absl::Status RunWorker(const Options& options) {
   runner_options.platform_works = [&](const Platform& platform, const std::string& scratch) {
     const absl::StatusOr<ProbeResult> now = ProbePlatforms(scratch, {platform});
     if (!now.ok() || !now->offered.empty()) return true;
+    // A busy machine's slowness says nothing of its emulator.
+    if (now->refused.front().timed_out) return true;
     // What runs no more is to be offered no more, not only from the next hour on.
     absl::MutexLock lock(&watch_mutex);
     if (watch != nullptr) watch->LookNow();

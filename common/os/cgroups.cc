@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "common/os/files.h"
 
@@ -42,14 +44,17 @@ absl::Status RemoveOne(const fs::path& dir, absl::Time deadline) {
   return absl::OkStatus();
 }
 
-absl::Status RemoveThose(const std::function<bool(const std::string& name)>& wanted) {
+std::vector<fs::path> Hierarchies() {
   constexpr char kRoot[] = "/sys/fs/cgroup";
-  const absl::Time deadline = absl::Now() + absl::Seconds(1);
-  std::vector<fs::path> hierarchies = {kRoot};
+  if (PathExists(std::string(kRoot) + "/cgroup.controllers")) return {kRoot};
   // With v1, and with v1 and v2 side by side, each hierarchy is mounted below.
-  if (!PathExists(std::string(kRoot) + "/cgroup.controllers")) hierarchies = DirectoriesIn(kRoot);
+  return DirectoriesIn(kRoot);
+}
+
+absl::Status RemoveThose(const std::function<bool(const std::string& name)>& wanted) {
+  const absl::Time deadline = absl::Now() + absl::Seconds(1);
   absl::Status result;
-  for (const fs::path& hierarchy : hierarchies) {
+  for (const fs::path& hierarchy : Hierarchies()) {
     for (const fs::path& dir : DirectoriesIn(hierarchy)) {
       if (wanted(dir.filename().string())) {
         result.Update(RemoveOne(dir, deadline));
@@ -57,6 +62,16 @@ absl::Status RemoveThose(const std::function<bool(const std::string& name)>& wan
     }
   }
   return result;
+}
+
+void AddProcesses(const fs::path& dir, std::set<pid_t>& processes) {
+  // A group that goes, and a v2 one that lists threads only, cannot be read.
+  const absl::StatusOr<std::string> text = ReadFile(dir / "cgroup.procs");
+  for (absl::string_view line : absl::StrSplit(text.ok() ? *text : "", '\n')) {
+    pid_t pid = 0;  // What the kernel says of a process of another namespace.
+    if (absl::SimpleAtoi(line, &pid) && pid > 0) processes.insert(pid);
+  }
+  for (const fs::path& child : DirectoriesIn(dir)) AddProcesses(child, processes);
 }
 
 }  // namespace
@@ -67,6 +82,14 @@ absl::Status RemoveCgroup(const std::string& name) {
 
 absl::Status RemoveCgroupsNamed(const std::string& prefix) {
   return RemoveThose([&](const std::string& found) { return absl::StartsWith(found, prefix); });
+}
+
+std::set<pid_t> ProcessesInCgroup(const std::string& name) {
+  std::set<pid_t> result;
+  for (const fs::path& hierarchy : Hierarchies()) {
+    if (PathExists(hierarchy / name)) AddProcesses(hierarchy / name, result);
+  }
+  return result;
 }
 
 }  // namespace manyarch

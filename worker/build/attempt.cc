@@ -211,7 +211,7 @@ bool Attempt::Build() {
   request.buildah = tools_.buildah;
   request.store = store_;
   request.work = work_;
-  request.cgroup_parent = cgroup_;
+  request.cgroup_parent = "/" + cgroup_;
   request.platform = offer_.platform();
   request.format = offer_.format();
   request.options = offer_.options();
@@ -324,6 +324,7 @@ bool Attempt::RunBuildah(const std::vector<std::string>& argv, bool pushing) {
   std::optional<EmulatorWatch> emulator;
   if (offer_.emulated() && !pushing) emulator.emplace(cgroup_);
   const absl::StatusOr<RunResult> run = RunCommand(command, options);
+  const int emulator_crash = emulator.has_value() ? emulator->Stop() : 0;
   if (!run.ok()) return Fail(run.status());
   if (run->ok()) return true;
   if (run->timed_out) {
@@ -342,7 +343,7 @@ bool Attempt::RunBuildah(const std::vector<std::string>& argv, bool pushing) {
   evidence.memory_limit = offer_.options().memory_bytes() > 0;
   evidence.disk_full = disk_full;
   evidence.emulated = offer_.emulated();
-  evidence.emulator_stuck = emulator.has_value() && emulator->signal() != 0;
+  evidence.emulator_stuck = emulator_crash != 0;
   if (tools_.platform_works &&
       absl::StrContains(absl::AsciiStrToLower(evidence.output), "exec format error")) {
     const v1::Platform& p = offer_.platform();

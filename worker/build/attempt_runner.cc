@@ -134,7 +134,7 @@ class Runner : public AttemptRunner {
       return cancelled;
     }
     const AttemptTools tools = {options_.buildah, contexts_, options_.platform_works};
-    Attempt one(attempt.offer, tools, store.paths(), work, "/" + cgroup, observer, stop);
+    Attempt one(attempt.offer, tools, store.paths(), work, cgroup, observer, stop);
     v1::Finished result = one.Run();
     Warn("after an attempt", store.RemoveContainers(work));
     MarkUsed(store.paths().root, one.UsedImages(), absl::Now());

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "common/os/cgroups.h"
 #include "common/os/files.h"
 
 namespace manyarch::worker {
@@ -38,22 +39,34 @@ absl::string_view Value(absl::string_view text, absl::string_view name) {
   return "";
 }
 
-bool InCgroup(const std::string& process, const std::string& cgroup) {
-  const absl::StatusOr<std::string> groups = ReadFile(process + "/cgroup");
-  return groups.ok() && (absl::StrContains(*groups, absl::StrCat(cgroup, "\n")) ||
-                         absl::StrContains(*groups, absl::StrCat(cgroup, "/")));
+// Of which a thread waits, by its status, for nothing but one fatal signal; 0: none.
+int AwaitedSignal(absl::string_view thread_status) {
+  if (!absl::StartsWith(Value(thread_status, "State"), "S")) return 0;
+  uint64_t blocked = 0;
+  if (!absl::SimpleHexAtoi(Value(thread_status, "SigBlk"), &blocked)) return 0;
+  for (const int signal : kCrashes) {
+    if ((blocked | kNeverBlocked) == ~Bit(signal)) return signal;
+  }
+  return 0;
+}
+
+bool IsFirstOfItsNamespace(absl::string_view process_status) {
+  const std::vector<absl::string_view> pids = absl::StrSplit(Value(process_status, "NSpid"), '\t');
+  return pids.size() > 1 && pids.back() == "1";
 }
 
 }  // namespace
 
-int AwaitedCrash(absl::string_view proc_status) {
-  const std::vector<absl::string_view> pids = absl::StrSplit(Value(proc_status, "NSpid"), '\t');
-  if (pids.size() < 2 || pids.back() != "1") return 0;
-  if (!absl::StartsWith(Value(proc_status, "State"), "S")) return 0;
-  uint64_t blocked = 0;
-  if (!absl::SimpleHexAtoi(Value(proc_status, "SigBlk"), &blocked)) return 0;
-  for (const int signal : kCrashes) {
-    if ((blocked | kNeverBlocked) == ~Bit(signal)) return signal;
+int AwaitedCrash(const std::string& process) {
+  const absl::StatusOr<std::string> status = ReadFile(process + "/status");
+  if (!status.ok() || !IsFirstOfItsNamespace(*status)) return 0;
+  std::error_code error;
+  // Any thread of a program may be the one that crashes, while the first waits for something else.
+  for (std::filesystem::directory_iterator it(process + "/task", error), end; !error && it != end;
+       it.increment(error)) {
+    const absl::StatusOr<std::string> thread = ReadFile(it->path() / "status");
+    const int signal = thread.ok() ? AwaitedSignal(*thread) : 0;
+    if (signal != 0) return signal;
   }
   return 0;
 }
@@ -63,24 +76,21 @@ EmulatorWatch::EmulatorWatch(std::string cgroup, absl::Duration interval)
         while (!over_.WaitFor(interval)) Look();
       }) {}
 
-EmulatorWatch::~EmulatorWatch() {
+EmulatorWatch::~EmulatorWatch() { Stop(); }
+
+int EmulatorWatch::Stop() {
   over_.Stop("");
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
+  return signal_;
 }
 
 void EmulatorWatch::Look() {
-  std::error_code error;
-  for (std::filesystem::directory_iterator it("/proc", error), end; !error && it != end;
-       it.increment(error)) {
-    int pid = 0;
-    if (!absl::SimpleAtoi(it->path().filename().string(), &pid)) continue;
+  for (const pid_t pid : ProcessesInCgroup(cgroup_)) {
     // Opened before it is looked at: what is killed is what was looked at.
     const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
     if (!process.ok()) continue;
-    const absl::StatusOr<std::string> status = ReadFile(it->path().string() + "/status");
-    if (!status.ok()) continue;
-    const int signal = AwaitedCrash(*status);
-    if (signal == 0 || !InCgroup(it->path().string(), cgroup_)) continue;
+    const int signal = AwaitedCrash(absl::StrCat("/proc/", pid));
+    if (signal == 0) continue;
     if (syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0) == 0) signal_ = signal;
   }
 }

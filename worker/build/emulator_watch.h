@@ -1,7 +1,6 @@
 // Programs that have crashed under qemu and do not end.
 #pragma once
 
-#include <atomic>
 #include <string>
 #include <thread>
 
@@ -13,8 +12,8 @@ namespace manyarch::worker {
 
 // qemu dies of its program's fatal signal by sending it to itself and waiting for it. A RUN's
 // program is the first process of its container, and such a one the kernel spares its own signals
-// (pid_namespaces(7)): the emulator would wait for ever. Looks for that in a cgroup, in a thread of
-// its own, and kills it, until it is deleted.
+// (pid_namespaces(7)): the emulator would wait for ever. Looks for that in the cgroup of that name
+// and all below it, in a thread of its own, and kills it, until it is stopped. One user at a time.
 class EmulatorWatch {
  public:
   explicit EmulatorWatch(std::string cgroup, absl::Duration interval = absl::Seconds(2));
@@ -22,20 +21,20 @@ class EmulatorWatch {
   EmulatorWatch(const EmulatorWatch&) = delete;
   EmulatorWatch& operator=(const EmulatorWatch&) = delete;
 
-  // Of which the last one that was killed would have died; 0: none was. Thread-safe.
-  int signal() const { return signal_; }
+  // Ends it. The signal of which the last one that was killed would have died; 0: none was.
+  int Stop();
 
  private:
   void Look();
 
   const std::string cgroup_;
-  std::atomic<int> signal_ = 0;
+  int signal_ = 0;  // The thread's until that has ended.
   StopToken over_;
   std::thread thread_;
 };
 
-// The signal that a process waits for which is spared it, by its /proc/PID/status; 0 for every
-// other process. Pure.
-int AwaitedCrash(absl::string_view proc_status);
+// The signal that one of the process's threads waits for and that it is spared, by the process's
+// directory in /proc; 0 for every other process.
+int AwaitedCrash(const std::string& process);
 
 }  // namespace manyarch::worker

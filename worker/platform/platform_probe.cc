@@ -59,8 +59,12 @@ std::string Ending(const RunResult& result) {
   return absl::StrCat(ToString(result.exit), said.empty() ? "" : ": ", ToUtf8(said));
 }
 
-// Empty when the program ran, else what went wrong.
-std::string RunIn(const std::string& root, absl::Duration patience) {
+struct Trial {
+  std::string error;  // Empty when the program ran.
+  bool timed_out = false;
+};
+
+Trial RunIn(const std::string& root, absl::Duration patience) {
   Command command;
   command.argv = {"/program"};
   command.chroot = root;
@@ -70,11 +74,13 @@ std::string RunIn(const std::string& root, absl::Duration patience) {
   const absl::StatusOr<RunResult> result = RunCommand(command, options);
   if (!result.ok()) {
     const std::string message(result.status().message());
-    return message.substr(message.rfind(": ") + 2);  // What the system said of exec.
+    return {.error = message.substr(message.rfind(": ") + 2)};  // What the system said of exec.
   }
-  if (result->timed_out) return absl::StrCat("no end after ", absl::FormatDuration(patience));
-  if (result->exit.signal == 0 && result->exit.code == kProof) return "";
-  return Ending(*result);
+  if (result->timed_out) {
+    return {absl::StrCat("no end after ", absl::FormatDuration(patience)), /*timed_out=*/true};
+  }
+  if (result->exit.signal == 0 && result->exit.code == kProof) return {};
+  return {.error = Ending(*result)};
 }
 
 }  // namespace
@@ -97,10 +103,14 @@ std::string EmulatorAdvice(const Platform& platform, absl::string_view error, Bi
     return "its emulator cannot be reached from inside a build root: the binfmt_misc handler must "
            "have the flag F, which the package qemu-user-static sets";
   }
+  if (error == "Permission denied") {  // The kernel's word, not an emulator's.
+    return "the state directory must not be on a file system that is mounted noexec";
+  }
   if (!absl::StrContains(error, "Exec format error")) {
-    return absl::StrCat("the handler qemu-", name, " in ", kBinfmt,
-                        " names its emulator: see that this one is qemu-", name,
-                        "-static and works");
+    if (binfmt != Binfmt::kHandler) return "";
+    return absl::StrCat("it is emulated by what ", kBinfmt, "/qemu-", name,
+                        " names as interpreter: check that this is qemu-", name,
+                        "-static and that it works");
   }
   switch (binfmt) {
     case Binfmt::kNotMounted:
@@ -139,11 +149,11 @@ absl::StatusOr<ProbeResult> ProbePlatforms(const std::string& scratch_dir,
   for (const Platform& platform : platforms) {
     MA_RETURN_IF_ERROR(MakeDirs(scratch));
     MA_RETURN_IF_ERROR(WriteFileAtomic(scratch + "/program", TinyProgram(platform, kProof), 0755));
-    const std::string error = RunIn(scratch, patience);
-    if (error.empty()) {
+    const Trial trial = RunIn(scratch, patience);
+    if (trial.error.empty()) {
       result.offered.push_back({platform, !IsNative(platform, host.machine, runs_arm32)});
     } else {
-      result.refused.push_back({platform, Reason(platform, error)});
+      result.refused.push_back({platform, Reason(platform, trial.error), trial.timed_out});
     }
     MA_RETURN_IF_ERROR(RemoveTree(scratch));
   }

@@ -20,6 +20,8 @@ struct FoundPlatform {
 struct MissingPlatform {
   Platform platform;
   std::string reason;  // "running a linux/s390x program: Exec format error; install …"
+  // It was ended for being slow, which may be for the machine's load.
+  bool timed_out = false;
 };
 
 struct ProbeResult {
