@@ -119,9 +119,11 @@ class LogAccess : public rpc::LogPort {
   absl::StatusOr<int64_t> OffsetSince(const std::string& attempt_id, absl::Time since) override {
     return logs_->OffsetSince(attempt_id, since);
   }
-  void AwaitMore(const std::string& attempt_id, int64_t offset, absl::Time deadline) override {
-    logs_->AwaitMore(attempt_id, offset, deadline);
+  void AwaitMore(const std::string& attempt_id, int64_t offset, bool knows_end,
+                 absl::Time deadline) override {
+    logs_->AwaitMore(attempt_id, offset, knows_end, deadline);
   }
+  void End(const std::string& attempt_id) override { logs_->End(attempt_id); }
 
  private:
   LogStore* logs_ = nullptr;

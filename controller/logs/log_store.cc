@@ -34,6 +34,7 @@ struct LogStore::Log {
   int fd ABSL_GUARDED_BY(mutex) = -1;
   int64_t size ABSL_GUARDED_BY(mutex) = 0;
   int64_t durable ABSL_GUARDED_BY(mutex) = 0;
+  bool ended ABSL_GUARDED_BY(mutex) = false;  // Its attempt has finished.
 };
 
 LogStore::LogStore(std::string directory, OnDurable on_durable, std::function<absl::Time()> clock)
@@ -177,7 +178,8 @@ absl::StatusOr<std::string> LogStore::Read(const std::string& attempt_id, int64_
   return data;
 }
 
-void LogStore::AwaitMore(const std::string& attempt_id, int64_t offset, absl::Time deadline) {
+void LogStore::AwaitMore(const std::string& attempt_id, int64_t offset, bool knows_end,
+                         absl::Time deadline) {
   const auto found = Find(attempt_id, /*create=*/false);
   if (!found.ok() || *found == nullptr) {
     absl::SleepFor(std::min(deadline - absl::Now(), absl::Milliseconds(50)));
@@ -185,8 +187,22 @@ void LogStore::AwaitMore(const std::string& attempt_id, int64_t offset, absl::Ti
   }
   Log& log = **found;
   absl::MutexLock lock(&log.mutex);
-  const auto more = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(log.mutex) { return log.size > offset; };
+  const auto more = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(log.mutex) {
+    return log.size > offset || (log.ended && !knows_end);
+  };
   log.mutex.AwaitWithDeadline(absl::Condition(&more), deadline);
+}
+
+void LogStore::End(const std::string& attempt_id) {
+  std::shared_ptr<Log> log;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto it = open_.find(attempt_id);
+    if (it == open_.end()) return;  // Nobody waits for it either.
+    log = it->second;
+  }
+  absl::MutexLock lock(&log->mutex);
+  log->ended = true;
 }
 
 void LogStore::RunSyncer() {

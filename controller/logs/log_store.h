@@ -48,8 +48,13 @@ class LogStore {
   // Where the line begins that was the first to get something in the second of `since` or later;
   // the end where none has.
   absl::StatusOr<int64_t> OffsetSince(const std::string& attempt_id, absl::Time since);
-  // Returns when the log is longer than `offset`, at the latest at the deadline.
-  void AwaitMore(const std::string& attempt_id, int64_t offset, absl::Time deadline);
+  // Returns when the log is longer than `offset`, or has come to its End where `knows_end` is
+  // false, at the latest at the deadline.
+  void AwaitMore(const std::string& attempt_id, int64_t offset, bool knows_end,
+                 absl::Time deadline);
+  // Wakes who waits for more: the attempt has finished. Pieces may come nevertheless, from a worker
+  // that was cut off.
+  void End(const std::string& attempt_id);
 
  private:
   struct Log;

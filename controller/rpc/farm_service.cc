@@ -287,7 +287,7 @@ grpc::Status FarmService::ReadLog(grpc::ServerContext* context, const v1::ReadLo
                                                      " ends after ", offset, " of ", log_size,
                                                      " bytes: its worker has not sent the rest")));
     }
-    if (!any) logs_->AwaitMore(request->attempt_id(), offset, absl::Now() + kLookUp);
+    if (!any) logs_->AwaitMore(request->attempt_id(), offset, *finished, absl::Now() + kLookUp);
   }
   return grpc::Status::CANCELLED;
 }

@@ -82,8 +82,12 @@ class LogPort {
   virtual absl::StatusOr<int64_t> OffsetOfTail(const std::string& attempt_id, int64_t lines) = 0;
   // Where that begins which arrived at `since` or later.
   virtual absl::StatusOr<int64_t> OffsetSince(const std::string& attempt_id, absl::Time since) = 0;
-  // Waits until there is more than `offset`, or the deadline.
-  virtual void AwaitMore(const std::string& attempt_id, int64_t offset, absl::Time deadline) = 0;
+  // Waits until there is more than `offset`, or until End where it was not known of, or the
+  // deadline.
+  virtual void AwaitMore(const std::string& attempt_id, int64_t offset, bool knows_end,
+                         absl::Time deadline) = 0;
+  // The attempt has finished: who follows its log may look whether that was all.
+  virtual void End(const std::string& attempt_id) = 0;
 };
 
 // Blobs that become durable and visible together, by Commit.

@@ -311,6 +311,7 @@ void WorkerSessions::CarryOut(const core::SendAcknowledged& effect) {
   v1::ControllerMessage message;
   message.mutable_acknowledged()->set_attempt_id(effect.attempt_id);
   Queue(effect.session, std::move(message));
+  logs_->End(effect.attempt_id);
 }
 
 void WorkerSessions::CarryOut(const core::CloseSession& effect) {

@@ -66,8 +66,21 @@ TEST_F(LogStoreTest, AFollowerWakesWhenThereIsMore) {
   const auto logs = Open();
   ASSERT_TRUE(logs->Append(kAttempt, 0, "abc").ok());
   std::thread writer([&] { ASSERT_TRUE(logs->Append(kAttempt, 3, "d").ok()); });
-  logs->AwaitMore(kAttempt, 3, absl::InfiniteFuture());
+  logs->AwaitMore(kAttempt, 3, /*knows_end=*/false, absl::InfiniteFuture());
   EXPECT_EQ(*logs->Read(kAttempt, 3, 10), "d");
+  writer.join();
+}
+
+TEST_F(LogStoreTest, AFollowerWakesOnceWhenTheAttemptHasFinished) {
+  const auto logs = Open();
+  ASSERT_TRUE(logs->Append(kAttempt, 0, "abc").ok());
+  std::thread end([&] { logs->End(kAttempt); });
+  logs->AwaitMore(kAttempt, 3, /*knows_end=*/false, absl::InfiniteFuture());
+  end.join();
+  // Who knows it waits for what may still come.
+  std::thread writer([&] { ASSERT_TRUE(logs->Append(kAttempt, 3, "d").ok()); });
+  logs->AwaitMore(kAttempt, 3, /*knows_end=*/true, absl::InfiniteFuture());
+  EXPECT_EQ(logs->Size(kAttempt), 4);
   writer.join();
 }
 
