@@ -25,7 +25,10 @@ class Slots::Observer : public AttemptObserver {
 };
 
 Slots::Slots(int count, AttemptRunner* runner, Sink sink)
-    : runner_(runner), sink_(std::move(sink)), waiting_(static_cast<size_t>(count)) {
+    : runner_(runner),
+      sink_(std::move(sink)),
+      waiting_(static_cast<size_t>(count)),
+      prunes_(static_cast<size_t>(count)) {
   for (int i = 0; i < count; ++i) threads_.emplace_back([this, i] { RunSlot(i); });
 }
 
@@ -33,7 +36,9 @@ Slots::~Slots() {
   {
     absl::MutexLock lock(&mutex_);
     closing_ = true;
-    ending_.Stop("the worker is ending");
+    for (StopToken* prune : prunes_) {
+      if (prune != nullptr) prune->Stop("the worker is ending");
+    }
     for (const auto& [id, stop] : stops_) stop->Stop("the worker is ending");
     changed_.SignalAll();
   }
@@ -46,6 +51,7 @@ void Slots::Start(AttemptContext attempt, std::shared_ptr<link::LogSpool> log) {
   stops_[attempt.offer.attempt_id()] = stop;
   const auto slot = static_cast<size_t>(attempt.slot);
   waiting_[slot].push_back(Job{std::move(attempt), std::move(log), std::move(stop)});
+  if (prunes_[slot] != nullptr) prunes_[slot]->Stop("the slot has an attempt to run");
   changed_.SignalAll();
 }
 
@@ -94,8 +100,21 @@ void Slots::RunSlot(int slot) {
     }
     Observer observer(job, sink_);
     Report(job, runner_->Run(job.attempt, observer, *job.stop));
-    runner_->Prune(ending_);
+    Prune(slot);
   }
+}
+
+void Slots::Prune(int slot) {
+  StopToken stop;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (closing_) return;
+    prunes_[slot] = &stop;
+    if (HasWork(slot)) stop.Stop("the slot has an attempt to run");
+  }
+  runner_->Prune(stop);
+  absl::MutexLock lock(&mutex_);
+  prunes_[slot] = nullptr;
 }
 
 }  // namespace manyarch::worker

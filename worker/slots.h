@@ -19,8 +19,9 @@
 namespace manyarch::worker {
 
 // One thread a slot, for as long as this object lives: what an attempt starts dies with the thread
-// that started it. When an attempt has been reported, its thread has the runner prune before it
-// takes the next. Thread-safe. The destructor stops what runs and waits for it.
+// that started it. When an attempt has been reported, its thread has the runner prune, which is
+// cut short when the slot has the next one to run. Thread-safe. The destructor stops what runs and
+// waits for it.
 class Slots {
  public:
   struct Sink {
@@ -46,6 +47,7 @@ class Slots {
   class Observer;
 
   void RunSlot(int slot);
+  void Prune(int slot);
   void Report(const Job& job, v1::Finished finished);
   bool HasWork(int slot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return closing_ || !waiting_[slot].empty();
@@ -56,9 +58,9 @@ class Slots {
   absl::Mutex mutex_;
   absl::CondVar changed_;
   std::vector<std::deque<Job>> waiting_ ABSL_GUARDED_BY(mutex_);  // By slot.
+  std::vector<StopToken*> prunes_ ABSL_GUARDED_BY(mutex_);        // By slot; null: it does not.
   std::map<std::string, std::shared_ptr<StopToken>> stops_ ABSL_GUARDED_BY(mutex_);
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
-  StopToken ending_;
   std::vector<std::thread> threads_;
 };
 

@@ -11,8 +11,9 @@ namespace manyarch {
 
 // Opens `name` below `dir` with openat2(2)'s RESOLVE_BENEATH: neither "..", nor links, nor absolute
 // paths lead out of `dir`; what would is EXDEV. Links that stay below are followed unless `flags`
-// have O_NOFOLLOW. On kernels without openat2 (before Linux 5.6) a name without '/' is opened
-// unless it is a link, anything else is ENOSYS. Not ok(): errno says why.
+// have O_NOFOLLOW. Without openat2 (before Linux 5.6; seccomp profiles of that time) a name
+// without '/' is opened unless it is a link to follow, anything else is ENOSYS or EPERM. Not ok():
+// errno says why.
 UniqueFd OpenBeneath(int dir, const std::string& name, int flags, mode_t mode = 0);
 
 }  // namespace manyarch

@@ -4,9 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <cstdio>
+#include <thread>
 
 #include "gtest/gtest.h"
+#include "tests/support/failing_openat2.h"
 
 namespace manyarch {
 namespace {
@@ -46,6 +50,47 @@ TEST_F(OpenBeneathTest, NothingLeadsOut) {
   }
   EXPECT_EQ(Open("up/new", O_WRONLY | O_CREAT | O_EXCL), EXDEV);
   EXPECT_FALSE(PathExists(top_.path() + "/new"));
+}
+
+TEST_F(OpenBeneathTest, WithoutOpenat2ThereAreSingleNamesAndNoLinksToFollow) {
+  for (const int error : {ENOSYS, EPERM}) {
+    const std::string file = "new" + std::to_string(error);
+    const bool possible = WithFailingOpenat2(error, [&] {
+      EXPECT_EQ(Open("below", O_RDONLY | O_DIRECTORY), 0);
+      EXPECT_EQ(Open("below", O_PATH), 0);
+      EXPECT_EQ(Open(file, O_WRONLY | O_CREAT | O_EXCL), 0);
+      EXPECT_EQ(Open("none", O_PATH), ENOENT);
+      EXPECT_EQ(Open("link", O_RDONLY | O_NOFOLLOW), ELOOP);
+      EXPECT_EQ(Open("link", O_PATH | O_NOFOLLOW), 0);
+      for (const char* name : {"link", "out", "up", "below/file", "..", "/etc"}) {
+        EXPECT_EQ(Open(name), error) << name;
+        EXPECT_EQ(Open(name, O_PATH), error) << name;
+      }
+    });
+    if (!possible) GTEST_SKIP() << "no seccomp filters here";
+  }
+}
+
+TEST_F(OpenBeneathTest, ARaceThatNeverEndsIsGivenUp) {
+  if (!WithFailingOpenat2(EAGAIN, [&] { EXPECT_EQ(Open("below"), EAGAIN); })) {
+    GTEST_SKIP() << "no seccomp filters here";
+  }
+}
+
+TEST_F(OpenBeneathTest, RenamesElsewhereDoNotMatter) {
+  std::atomic<bool> over = false;
+  std::thread renaming([&] {
+    const std::string one = top_.path() + "/one";
+    const std::string two = top_.path() + "/two";
+    EXPECT_TRUE(MakeDirs(one).ok());
+    while (!over) {
+      EXPECT_EQ(rename(one.c_str(), two.c_str()), 0);
+      EXPECT_EQ(rename(two.c_str(), one.c_str()), 0);
+    }
+  });
+  for (int i = 0; i < 2000; ++i) EXPECT_EQ(Open("below/../below/../below/file"), 0);
+  over = true;
+  renaming.join();
 }
 
 TEST_F(OpenBeneathTest, FilesAreMadeWithTheirMode) {

@@ -126,7 +126,9 @@ class Runner : public AttemptRunner {
   v1::Finished RunInStore(const AttemptContext& attempt, const WorkPaths& work,
                           const std::string& cgroup, AttemptObserver& observer,
                           const StopToken& stop) {
-    const ImageStores::Use store(&stores_, attempt.slot, attempt.offer.platform(), stop);
+    const ImageStores::Use store(&stores_, attempt.slot, attempt.offer.platform(), stop, [&] {
+      observer.OnOutput("manyarch: waiting for the image store: making room on the disk\n");
+    });
     if (!store.ok()) {
       v1::Finished cancelled;
       cancelled.set_attempt_id(attempt.offer.attempt_id());

@@ -66,7 +66,7 @@ class AttemptRunner {
 
   // Gives up what caches hold over their limits, what was used least lately first. For a slot's
   // thread when its attempt has been reported: nobody waits for it but the slot's next attempt.
-  // Ends early when `stop` is given.
+  // `stop` ends it soon, but not before something has gone; the next one goes on.
   virtual void Prune(const StopToken& /*stop*/) {}
 
   // Gives up cached content, layers and base images, what was used least lately first, until

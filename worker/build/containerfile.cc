@@ -24,18 +24,45 @@ bool IsThere(int dir, const std::string& name) {
   return fstatat(dir, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-absl::Status Refused(absl::string_view name, absl::string_view why) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("the Containerfile '", absl::CHexEscape(name), "' ", why));
+std::string Named(absl::string_view kind, absl::string_view name) {
+  return absl::StrCat("the ", kind, " '", absl::CHexEscape(name), "'");
+}
+
+absl::Status Refused(const std::string& what, absl::string_view why) {
+  return absl::InvalidArgumentError(absl::StrCat(what, " ", why));
+}
+
+// OpenBeneath could not open it. INVALID_ARGUMENT where that is the context's doing.
+absl::Status NotOpened(const std::string& what, int error) {
+  switch (error) {
+    case EXDEV:
+      return Refused(what, "leads out of the context");
+    case ENOENT:
+    case ENOTDIR:
+      return Refused(what, "is not in the context");
+    case ELOOP:
+    case ENAMETOOLONG:
+    case EACCES:
+      return Refused(what, absl::StrCat("cannot be opened: ", std::strerror(error)));
+    case ENOSYS:
+    case EPERM:
+      return absl::FailedPreconditionError(
+          absl::StrCat("opening ", what,
+                       ": this kernel or its container's seccomp profile lacks openat2(2); Linux "
+                       "5.6 or newer is needed"));
+    default:
+      return absl::InternalError(absl::StrCat("opening ", what, ": ", std::strerror(error)));
+  }
 }
 
 absl::Status CheckIgnoreFiles(int dir, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     if (!IsThere(dir, name)) continue;
-    if (const UniqueFd file = OpenBeneath(dir, name, O_PATH); !file.ok() && errno == EXDEV) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the ignore file '", absl::CHexEscape(name), "' leads out of the context"));
-    }
+    const UniqueFd file = OpenBeneath(dir, name, O_PATH);
+    // A link that leads nowhere shows nobody anything.
+    if (file.ok() || errno == ENOENT || errno == ENOTDIR || errno == ELOOP) continue;
+    const int error = errno;
+    return NotOpened(Named("ignore file", name), error);
   }
   return absl::OkStatus();
 }
@@ -61,16 +88,13 @@ absl::StatusOr<std::string> FindContainerfile(const std::string& context, const 
     }
   }
   UniqueFd fd = OpenBeneath(dir.get(), chosen, O_PATH);
-  if (!fd.ok()) {
-    if (errno == EXDEV) return Refused(chosen, "leads out of the context");
-    if (errno == ENOENT || errno == ENOTDIR) return Refused(chosen, "is not in the context");
-    return Refused(chosen, absl::StrCat("cannot be opened: ", std::strerror(errno)));
-  }
+  const int error = errno;
+  const std::string what = Named("Containerfile", chosen);
+  if (!fd.ok()) return NotOpened(what, error);
   struct stat info = {};
-  if (fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode))
-    return Refused(chosen, "is not a file");
+  if (fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) return Refused(what, "is not a file");
   if (absl::EndsWith(chosen, ".in")) {
-    return Refused(chosen,
+    return Refused(what,
                    "ends in .in: buildah would run it through the C preprocessor on the worker, "
                    "which is not supported");
   }

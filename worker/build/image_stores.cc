@@ -9,6 +9,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "common/base/status_macros.h"
 #include "common/os/directories.h"
 #include "common/os/files.h"
@@ -20,13 +21,24 @@ namespace manyarch::worker {
 namespace {
 
 constexpr absl::Duration kLookAtStop = absl::Milliseconds(50);
-constexpr size_t kMostAtOnce = 200;  // Images that one buildah removes.
+constexpr absl::Duration kLongWait = absl::Seconds(1);
+// Images that one buildah removes. It is never killed for who waits: a store is not to be left in
+// the middle of that.
+constexpr size_t kMostAtOnce = 4;
 
 StorePaths PathsIn(const std::string& dir) { return {dir + "/root", dir + "/runroot"}; }
 
 std::string StoreDir(const std::string& directory, int slot, const v1::Platform& p) {
   return absl::StrCat(directory, "/", slot, "/", p.os(), "-", p.arch(),
                       p.variant().empty() ? "" : "-", p.variant());
+}
+
+std::set<std::string> ImagesIn(const std::string& dir) {
+  std::set<std::string> ids;
+  for (StoreContents::Image& image : ReadStoreContents(PathsIn(dir).root).images) {
+    ids.insert(std::move(image.id));
+  }
+  return ids;
 }
 
 }  // namespace
@@ -111,11 +123,11 @@ ImageStores::ImageStores(BuildahInfo buildah, const std::string& state_dir, int6
       min_free_(min_free) {}
 
 ImageStores::Use::Use(ImageStores* stores, int slot, const v1::Platform& platform,
-                      const StopToken& stop)
+                      const StopToken& stop, const std::function<void()>& on_wait)
     : stores_(stores),
       dir_(StoreDir(stores->directory_, slot, platform)),
       paths_(PathsIn(dir_)),
-      taken_(stores->Take(dir_, stop)) {}
+      taken_(stores->Take(dir_, stop, on_wait)) {}
 
 ImageStores::Use::~Use() {
   if (taken_) stores_->Release(dir_);
@@ -125,13 +137,28 @@ absl::Status ImageStores::Use::RemoveContainers(const WorkPaths& work) const {
   return stores_->RemoveContainers(dir_, work);
 }
 
-bool ImageStores::Take(const std::string& dir, const StopToken& stop) {
+bool ImageStores::Take(const std::string& dir, const StopToken& stop,
+                       const std::function<void()>& on_wait) {
+  const absl::Time long_wait = absl::Now() + kLongWait;
+  bool told = false;
   absl::MutexLock lock(&mutex_);
+  ++waiting_;
+  const absl::Cleanup over = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { --waiting_; };
   while (!taken_.insert(dir).second) {
     if (stop.stopped()) return false;
     released_.WaitWithTimeout(&mutex_, kLookAtStop);
+    if (told || absl::Now() < long_wait) continue;
+    told = true;
+    mutex_.Unlock();
+    on_wait();
+    mutex_.Lock();
   }
   return true;
+}
+
+bool ImageStores::SomebodyWaits() {
+  absl::MutexLock lock(&mutex_);
+  return waiting_ > 0;
 }
 
 bool ImageStores::TryTake(const std::string& dir) {
@@ -153,22 +180,21 @@ std::vector<std::string> ImageStores::Directories() const {
   return result;
 }
 
-absl::Status ImageStores::RunBuildah(const std::vector<std::string>& argv, const WorkPaths& work,
-                                     const StopToken* stop) const {
+absl::Status ImageStores::RunBuildah(const std::vector<std::string>& argv,
+                                     const WorkPaths& work) const {
   Command command;
   command.argv = argv;
   command.env = BuildahEnvironment(work, OwnEnvironment());
   command.own_namespaces = true;
   RunOptions options;
   options.timeout = absl::Minutes(5);
-  options.stop = stop;
   return RunChecked(command, options).status();
 }
 
 absl::Status ImageStores::RemoveContainers(const std::string& dir, const WorkPaths& work) const {
   const StorePaths paths = PathsIn(dir);
   if (!HasContainers(paths.root)) return absl::OkStatus();
-  const absl::Status status = RunBuildah(RemoveContainersArgv(buildah_, paths), work, nullptr);
+  const absl::Status status = RunBuildah(RemoveContainersArgv(buildah_, paths), work);
   if (status.ok()) return status;
   spdlog::warn("removing the image store {} because its working containers cannot be removed: {}",
                dir, std::string(status.message()));
@@ -185,24 +211,30 @@ absl::Status ImageStores::RemoveAllContainers() {
 }
 
 absl::Status ImageStores::Remove(const std::string& dir, const std::vector<std::string>& ids,
-                                 const StopToken& stop) const {
+                                 const std::function<bool()>& enough) const {
   if (std::find(ids.begin(), ids.end(), "") != ids.end()) {
     spdlog::info("{}: removing the store, of which nothing was used lately", dir);
     return RemoveTree(dir);
   }
   spdlog::info("{}: removing the {} images used longest ago", dir, ids.size());
   absl::Status said;
-  for (size_t done = 0; done < ids.size() && !stop.stopped(); done += kMostAtOnce) {
-    const auto from = ids.begin() + static_cast<ptrdiff_t>(done);
-    const auto to = ids.begin() + static_cast<ptrdiff_t>(std::min(ids.size(), done + kMostAtOnce));
-    said.Update(RunBuildah(RemoveImagesArgv(buildah_, PathsIn(dir), {from, to}), work_, &stop));
+  std::set<std::string> there = ImagesIn(dir);
+  for (size_t next = 0; next < ids.size();) {
+    std::vector<std::string> some;
+    for (; next < ids.size() && some.size() < kMostAtOnce; ++next) {
+      if (there.contains(ids[next])) some.push_back(ids[next]);
+    }
+    if (some.empty()) break;
+    said.Update(RunBuildah(RemoveImagesArgv(buildah_, PathsIn(dir), some), work_));
+    there = ImagesIn(dir);
+    if (enough()) return absl::OkStatus();
   }
   // buildah takes nameless images below one that it removes along, and then complains of not
   // finding them: what counts is what is left.
-  for (const StoreContents::Image& left : ReadStoreContents(PathsIn(dir).root).images) {
-    if (std::find(ids.begin(), ids.end(), left.id) == ids.end()) continue;
+  for (const std::string& id : ids) {
+    if (!there.contains(id)) continue;
     return Annotate(said.ok() ? absl::InternalError("buildah rmi has left it there") : said,
-                    absl::StrCat("removing the image ", left.id, " from ", dir));
+                    absl::StrCat("removing the image ", id, " from ", dir));
   }
   return absl::OkStatus();
 }
@@ -230,13 +262,14 @@ absl::Status ImageStores::Prune(const StopToken& stop) {
   Claim claim(this);
   const auto oldest = claim.Oldest(excess);
   claim.GiveBackAllBut(oldest);
+  const auto enough = [&] { return stop.stopped() || SomebodyWaits(); };
   absl::Status result;
   for (const auto& [dir, ids] : oldest) {
-    if (stop.stopped()) return absl::OkStatus();
-    result.Update(Remove(dir, ids, stop));
+    result.Update(Remove(dir, ids, enough));
     claim.GiveBack(dir);
+    if (enough()) break;
   }
-  return stop.stopped() ? absl::OkStatus() : result;
+  return result;
 }
 
 absl::Status ImageStores::MakeRoom(int64_t wanted_free, const StopToken& stop) {
@@ -255,7 +288,7 @@ absl::Status ImageStores::MakeRoom(int64_t wanted_free, const StopToken& stop) {
     for (const auto& [dir, ids] : oldest) {
       if (stop.stopped()) return absl::OkStatus();
       absl::Status status = workplace.Make();
-      status.Update(Remove(dir, ids, stop));
+      status.Update(Remove(dir, ids, [&] { return stop.stopped(); }));
       if (status.ok() || stop.stopped()) continue;
       spdlog::warn("removing the image store {} because it cannot be made smaller: {}", dir,
                    std::string(status.message()));

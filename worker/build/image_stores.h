@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -26,10 +27,11 @@ class ImageStores {
               MinFree min_free);
 
   // Holds a store for an attempt; another attempt's, or the removal of its oldest images, is waited
-  // for unless `stop` is given.
+  // for unless `stop` is given. `on_wait` is called once where that takes longer than a second.
   class Use {
    public:
-    Use(ImageStores* stores, int slot, const v1::Platform& platform, const StopToken& stop);
+    Use(ImageStores* stores, int slot, const v1::Platform& platform, const StopToken& stop,
+        const std::function<void()>& on_wait);
     ~Use();
     Use(const Use&) = delete;
     Use& operator=(const Use&) = delete;
@@ -52,8 +54,9 @@ class ImageStores {
   absl::Status RemoveAllContainers();
 
   // Where the stores are over their limit, to a tenth below it; where the disk is nearly full,
-  // until it is not. Nothing where another thread is at it. What `stop` cuts short, the next one
-  // does.
+  // until it is not. Nothing where another thread is at it. `stop` ends it after a few images, or
+  // one store that goes as a whole, but not before: who never has time to prune would never do so.
+  // So does an attempt that waits for a store. What is cut short, the next one does.
   absl::Status Prune(const StopToken& stop);
   // Until `wanted_free` bytes of the disk are free, nothing is left to give up or `stop` is given.
   // Where buildah cannot (it writes, too), the store is given up.
@@ -64,17 +67,17 @@ class ImageStores {
   class Workplace;
 
   std::vector<std::string> Directories() const;
-  absl::Status RunBuildah(const std::vector<std::string>& argv, const WorkPaths& work,
-                          const StopToken* stop) const;
+  absl::Status RunBuildah(const std::vector<std::string>& argv, const WorkPaths& work) const;
   absl::Status RemoveContainers(const std::string& dir, const WorkPaths& work) const;
   // More than nothing where something has to go; `stores` are all there are.
   int64_t Excess(const std::vector<StoreContents>& stores) const;
-  // Of one store: images, or all of it where there is one without an id. OK where they are gone
-  // afterwards.
+  // Of one store: images, a few at a time until it is `enough`, or all of it where there is one
+  // without an id. OK where they are gone afterwards, and where it was enough.
   absl::Status Remove(const std::string& dir, const std::vector<std::string>& ids,
-                      const StopToken& stop) const;
-  bool Take(const std::string& dir, const StopToken& stop);
+                      const std::function<bool()>& enough) const;
+  bool Take(const std::string& dir, const StopToken& stop, const std::function<void()>& on_wait);
   bool TryTake(const std::string& dir);
+  bool SomebodyWaits();
   void Release(const std::string& dir);
 
   const BuildahInfo buildah_;
@@ -87,6 +90,7 @@ class ImageStores {
   absl::Mutex mutex_;
   absl::CondVar released_;
   std::set<std::string> taken_ ABSL_GUARDED_BY(mutex_);  // Stores in use.
+  int waiting_ ABSL_GUARDED_BY(mutex_) = 0;              // Attempts, for one of those.
 };
 
 // This process's environment.

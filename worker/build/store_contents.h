@@ -27,7 +27,9 @@ struct StoreContents {
 
   int64_t bytes() const;
   // Of the layers that no image is made of. A build or a pull that was killed leaves some; buildah
-  // has no command for them. Of a store in use they are what is being made.
+  // has no command for them. Of a store in use they are what is being made. A layer that was being
+  // unpacked has no size yet and counts as nothing: it is marked incomplete, and whoever writes to
+  // the store next removes it.
   int64_t unused_bytes() const;
 };
 

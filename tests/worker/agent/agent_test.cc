@@ -6,6 +6,7 @@
 #include <atomic>
 #include <random>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/synchronization/notification.h"
 #include "common/base/digest.h"
 #include "common/os/files.h"
@@ -102,11 +103,31 @@ TEST_F(AgentTest, AResultIsReportedBeforeCachesArePrunedAndAWorkerThatEndsDoesNo
   EXPECT_TRUE(cut_short.HasBeenNotified());
 }
 
+TEST_F(AgentTest, TheNextAttemptOfASlotCutsItsPruneShort) {
+  FakeController controller;
+  FakeRunner runner;
+  std::atomic<int> cut_short = 0;
+  runner.prune = [&](const StopToken& stop) {
+    if (stop.WaitFor(absl::Minutes(5))) ++cut_short;
+  };
+  FarmHand hand(controller.address(), state(), &runner);
+  ASSERT_TRUE(controller.WaitUntil(InSession));
+  for (int i = 1; i <= 3; ++i) {
+    controller.Offer(MakeOffer("a-" + std::to_string(i)));
+    ASSERT_TRUE(controller.WaitUntil(
+        [i](const Seen& s) { return s.finished.size() == static_cast<size_t>(i); }));
+    EXPECT_EQ(cut_short, i - 1);  // By now the next prune has been reached, at most.
+  }
+  EXPECT_THAT(controller.seen().faults, IsEmpty());
+}
+
 TEST_F(AgentTest, AnAttemptIsCancelledAtOnceThoughItsSlotIsStillPruning) {
   FakeController controller;
   FakeRunner runner;
-  runner.prune = [](const StopToken& stop) { stop.WaitFor(absl::Minutes(5)); };
+  absl::Notification over;  // Of what a prune does not stop in the middle of.
+  runner.prune = [&](const StopToken&) { over.WaitForNotification(); };
   FarmHand hand(controller.address(), state(), &runner);
+  const absl::Cleanup let_go = [&] { over.Notify(); };
   ASSERT_TRUE(controller.WaitUntil(InSession));
   controller.Offer(MakeOffer("a-1"));
   ASSERT_TRUE(controller.WaitUntil([](const Seen& s) { return s.finished.size() == 1; }));

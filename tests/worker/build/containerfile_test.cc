@@ -4,7 +4,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
+
 #include "common/os/files.h"
+#include "tests/support/failing_openat2.h"
 
 namespace manyarch::worker {
 namespace {
@@ -13,7 +17,10 @@ using ::testing::HasSubstr;
 
 class ContainerfileTest : public ::testing::Test {
  protected:
-  void SetUp() override { ASSERT_TRUE(MakeDirs(context_ + "/sub").ok()); }
+  void SetUp() override {
+    ASSERT_TRUE(MakeDirs(context_ + "/sub").ok());
+    ASSERT_TRUE(MakeDirs(context_ + "/linked").ok());
+  }
   void Write(const std::string& name) {
     ASSERT_TRUE(WriteFileAtomic(context_ + "/" + name, "FROM scratch\n").ok());
   }
@@ -67,6 +74,28 @@ TEST_F(ContainerfileTest, IgnoreFilesOfNamedContextsMayNotLeadOutEither) {
   Link("/etc/shadow", ".dockerignore");
   EXPECT_THAT(std::string(CheckIgnoreFiles(context_).message()),
               HasSubstr("'.dockerignore' leads out of the context"));
+}
+
+TEST_F(ContainerfileTest, AKernelWithoutOpenat2IsNotTheUsersFault) {
+  Write("Containerfile");
+  Write("sub/Containerfile");
+  Link("/etc/shadow", "linked/.dockerignore");
+  for (const int error : {ENOSYS, EPERM, EAGAIN, EIO}) {
+    const char* const why =
+        error == ENOSYS || error == EPERM ? "Linux 5.6 or newer is needed" : std::strerror(error);
+    const bool possible = WithFailingOpenat2(error, [&] {
+      for (const absl::Status& status : {FindContainerfile(context_, "sub/Containerfile").status(),
+                                         CheckIgnoreFiles(context_ + "/linked")}) {
+        EXPECT_FALSE(status.ok());
+        EXPECT_FALSE(absl::IsInvalidArgument(status)) << status;
+        EXPECT_THAT(std::string(status.message()), HasSubstr(why));
+      }
+      // What has no links and no directories in its name is found all the same.
+      const bool told_from_links = error == ENOSYS || error == EPERM;
+      EXPECT_EQ(FindContainerfile(context_, "").ok(), told_from_links);
+    });
+    if (!possible) GTEST_SKIP() << "no seccomp filters here";
+  }
 }
 
 TEST_F(ContainerfileTest, RefusesIgnoreFilesThatLeadOut) {

@@ -140,14 +140,49 @@ TEST_F(ImageStoresTest, AStoppedAttemptDoesNotWaitForItsStore) {
   v1::Platform platform;
   platform.set_os("linux");
   platform.set_arch(host_);
-  const ImageStores::Use first(&stores, 0, platform, rig_.stop);
+  const ImageStores::Use first(&stores, 0, platform, rig_.stop, [] {});
   EXPECT_TRUE(first.ok());
   StopToken stop;
   bool taken = true;
-  std::thread second([&] { taken = ImageStores::Use(&stores, 0, platform, stop).ok(); });
+  std::thread second([&] { taken = ImageStores::Use(&stores, 0, platform, stop, [] {}).ok(); });
   stop.Stop("enough");
   second.join();
   EXPECT_FALSE(taken);
+}
+
+TEST_F(ImageStoresTest, AnAttemptThatWaitsForItsStoreIsToldSoAndThenHasIt) {
+  ImageStores stores(rig_.buildah, rig_.dir.path() + "/state", 0, {0, 0});
+  v1::Platform platform;
+  platform.set_os("linux");
+  platform.set_arch(host_);
+  auto first = std::make_unique<ImageStores::Use>(&stores, 0, platform, rig_.stop, [] {});
+  absl::Notification told;  // Once: a second Notify would be fatal.
+  bool taken = false;
+  std::thread second([&] {
+    taken = ImageStores::Use(&stores, 0, platform, rig_.stop, [&] { told.Notify(); }).ok();
+  });
+  EXPECT_TRUE(told.WaitForNotificationWithTimeout(absl::Minutes(1)));
+  first.reset();
+  second.join();
+  EXPECT_TRUE(taken);
+}
+
+TEST_F(ImageStoresTest, APruneThatIsCutShortHasRemovedAFewImagesAndTheNextGoesOn) {
+  LimitTo(100 * kMegabyte);
+  for (char content = 'a'; content <= 'f'; ++content) Build(Megabytes(content), "amd64");
+  const auto images = [&] { return ReadStoreContents(StoreOf("amd64")).images.size(); };
+  const size_t before = images();
+  ASSERT_GE(before, 6u);
+  LimitTo(kMegabyte * 5 / 2);  // One of them fits.
+  StopToken stop;
+  stop.Stop("the slot has an attempt to run");
+  rig_.runner->Prune(stop);
+  EXPECT_LT(images(), before);
+  EXPECT_GE(images(), before - 4);
+  rig_.runner->Prune(rig_.stop);
+  EXPECT_LE(BytesIn("amd64"), kMegabyte * 5 / 2);
+  EXPECT_GT(images(), 0u);
+  EXPECT_TRUE(Build(Megabytes('f'), "amd64"));
 }
 
 TEST_F(ImageStoresTest, TheStoreOfARunningAttemptIsLeftAloneHoweverOldItsImagesAre) {
