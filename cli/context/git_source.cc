@@ -18,6 +18,7 @@
 #include "absl/strings/strip.h"
 #include "cli/context/walk.h"
 #include "common/base/status_macros.h"
+#include "common/base/utf8.h"
 #include "common/os/files.h"
 #include "common/os/subprocess.h"
 
@@ -270,10 +271,7 @@ absl::StatusOr<std::optional<GitUrl>> ParseGitUrl(absl::string_view text) {
     parsed.ref = parts.first;
     parsed.directory = std::string(absl::StripSuffix(absl::StripPrefix(parts.second, "./"), "/"));
   }
-  const bool control = std::any_of(text.begin(), text.end(), [](char c) {
-    return absl::ascii_iscntrl(static_cast<unsigned char>(c));
-  });
-  if (control) {
+  if (HasControlCharacters(text)) {
     return absl::InvalidArgumentError(
         absl::StrCat("the git URL ", QuotedPath(text), " has control characters in it"));
   }

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "cli/render/table.h"
 #include "cli/render/words.h"
 
@@ -60,7 +61,7 @@ std::string BuildFailureText(const v1::Job& job, const v1::Build& build) {
   if (absl::StartsWith(message, "gave up after ") && !each.empty()) {
     absl::StrAppend(&text, "  ", all.first, said(each) ? "" : ", all: ", said(each) ? "" : each,
                     "\n");
-  } else if (!said(message)) {
+  } else if (!message.empty() && !said(message)) {
     absl::StrAppend(&text, "  ", message, "\n");
   }
   if (attempt != nullptr) {
@@ -112,9 +113,12 @@ std::string FailureText(const v1::Job& job) {
   bool told = false;
   for (const v1::Build& build : job.builds()) {
     if (build.state() != v1::BUILD_STATE_FAILED) continue;
-    // The warning at the end says all there is to say of a platform that nobody has tried.
-    if (build.attempts().empty() &&
-        absl::StrContains(job.status_reason(), build.failure().message())) {
+    // The warning at the end says all there is to say of a platform that nobody has tried. It does
+    // not repeat the platform.
+    absl::string_view reason = build.failure().message();
+    absl::ConsumePrefix(&reason, absl::StrCat(PlatformText(build.platform()), ": "));
+    if (build.attempts().empty() && !reason.empty() &&
+        absl::StrContains(job.status_reason(), reason)) {
       continue;
     }
     text += BuildFailureText(job, build);

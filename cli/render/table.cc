@@ -2,13 +2,19 @@
 
 #include <algorithm>
 
+#include "cli/render/words.h"
+
 namespace manyarch::cli {
 
-std::string AlignedTable(const std::vector<std::vector<std::string>>& rows) {
+std::string AlignedTable(const std::vector<std::vector<std::string>>& cells) {
+  std::vector<std::vector<std::string>> rows = cells;
   std::vector<size_t> widths;
-  for (const auto& row : rows) {
+  for (auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (size_t i = 0; i < row.size(); ++i) {
+      row[i] = SafeLine(row[i]);
+      widths[i] = std::max(widths[i], row[i].size());
+    }
   }
   std::string text;
   for (const auto& row : rows) {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "common/base/utf8.h"
 
 namespace manyarch::cli {
 
@@ -18,11 +19,6 @@ std::string WithoutPrefix(absl::string_view name, absl::string_view prefix) {
   absl::ConsumePrefix(&name, prefix);
   if (name == "UNSPECIFIED") return "unknown";
   return absl::AsciiStrToLower(name);
-}
-
-bool IsControl(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return (byte < 0x20 && c != '\t') || byte == 0x7f;
 }
 
 }  // namespace
@@ -123,10 +119,12 @@ std::string SafeLine(absl::string_view line) {
       while (i < line.size() && (line[i] < '@' || line[i] > '~')) ++i;
     } else if (line[i] == '\r' && i + 1 < line.size()) {
       safe.clear();  // What a terminal would have drawn over.
-    } else if (line[i] == '\xc2' && i + 1 < line.size() &&
-               static_cast<unsigned char>(line[i + 1]) < 0xa0) {
-      ++i;  // Unicode's other control characters, U+0080 to U+009F: some terminals obey them.
-    } else if (!IsControl(line[i])) {
+    } else if (line[i] == '\t') {
+      safe.push_back(line[i]);
+    } else if (const size_t control = ControlLength(line.substr(i)); control > 0) {
+      i += control - 1;
+    } else if (line[i] != '\xc2' || Utf8Length(line.substr(i)) > 0) {
+      // A lone 0xc2 could become a control character with what follows what is left out behind it.
       safe.push_back(line[i]);
     }
   }

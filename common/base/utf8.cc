@@ -39,22 +39,17 @@ std::string ToUtf8(absl::string_view bytes) {
   return result;
 }
 
-namespace {
-
-// Of one character.
-bool IsControl(absl::string_view character) {
-  return absl::ascii_iscntrl(static_cast<unsigned char>(character[0])) ||
-         (character.size() == 2 && character[0] == '\xc2' &&
-          static_cast<unsigned char>(character[1]) < 0xa0);
+size_t ControlLength(absl::string_view text) {
+  if (absl::ascii_iscntrl(static_cast<unsigned char>(text[0]))) return 1;
+  const bool unicode =
+      text[0] == '\xc2' && Utf8Length(text) == 2 && static_cast<unsigned char>(text[1]) < 0xa0;
+  return unicode ? 2 : 0;
 }
-
-}  // namespace
 
 bool HasControlCharacters(absl::string_view text) {
   while (!text.empty()) {
-    const absl::string_view character = text.substr(0, std::max<size_t>(Utf8Length(text), 1));
-    if (IsControl(character)) return true;
-    text.remove_prefix(character.size());
+    if (ControlLength(text) > 0) return true;
+    text.remove_prefix(std::max<size_t>(Utf8Length(text), 1));
   }
   return false;
 }
@@ -64,7 +59,8 @@ std::string EscapedText(absl::string_view bytes) {
   while (!bytes.empty()) {
     const size_t length = Utf8Length(bytes);
     const absl::string_view piece = bytes.substr(0, std::max<size_t>(length, 1));
-    result += length > 1 && !IsControl(piece) ? std::string(piece) : absl::CHexEscape(piece);
+    result +=
+        length > 1 && ControlLength(piece) == 0 ? std::string(piece) : absl::CHexEscape(piece);
     bytes.remove_prefix(piece.size());
   }
   return result;

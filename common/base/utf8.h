@@ -15,7 +15,11 @@ size_t Utf8Length(absl::string_view text);
 // `bytes` with all that is not UTF-8 replaced by '?'.
 std::string ToUtf8(absl::string_view bytes);
 
-// Whether there are any, of ASCII or of Unicode's U+0080 to U+009F, which some terminals obey too.
+// The length of the control character that `text`, which is not empty, starts with; 0 where it is
+// none. Of ASCII, or of Unicode's U+0080 to U+009F, which some terminals obey too.
+size_t ControlLength(absl::string_view text);
+
+// Whether there are any of those.
 bool HasControlCharacters(absl::string_view text);
 
 // `bytes` on one line and as UTF-8: control characters, backslashes and quotes as in C, and bytes

@@ -24,6 +24,17 @@ TEST(EscapedText, IsOneLineOfUtf8WhateverTheBytes) {
   EXPECT_EQ(EscapedText(""), "");
 }
 
+TEST(ControlLength, IsThatOfTheFirstCharacterWhereItIsOne) {
+  EXPECT_EQ(ControlLength("\x1b[0m"), 1u);
+  EXPECT_EQ(ControlLength("\t"), 1u);
+  EXPECT_EQ(ControlLength("\xc2\x9b"
+                          "2J"),
+            2u);
+  for (const char* text : {"a\n", "\xc2\xa0", "\xc2", "\xc2x", "\x9b", "\xc3\x9b"}) {
+    EXPECT_EQ(ControlLength(text), 0u) << text;
+  }
+}
+
 TEST(HasControlCharacters, FindsThoseOfAsciiAndOfUnicode) {
   EXPECT_FALSE(HasControlCharacters("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xc2\xa0~\xff"));
   for (const char* text : {"a\n", "\x1b[0m", "\x7f", "x\xc2\x80",

@@ -124,6 +124,21 @@ TEST(Listing, Workers) {
             "new   w-2  lost                 -                      -            1      0\n");
 }
 
+TEST(Listing, WhatAWorkerSaysOfItselfCannotDriveTheTerminal) {
+  auto workers = FromText<v1::ListWorkersResponse>(kWorkers);
+  v1::WorkerDescription& self = *workers.mutable_workers(0)->mutable_description();
+  self.set_version("0.1\x1b[2J");
+  self.set_buildah_version("1.28\n\x1b]0;title\x07");
+  self.set_isolation("oci\xc2\x9b");
+  (*self.mutable_labels())["zone"] = "\x1b[31mb";
+  for (const std::string& text : {WorkersTable(workers), WorkerText(workers.workers(0), At(3))}) {
+    EXPECT_EQ(text.find('\x1b'), std::string::npos) << text;
+    EXPECT_EQ(text.find('\x07'), std::string::npos) << text;
+  }
+  EXPECT_NE(WorkersTable(workers).find("0.1\n"), std::string::npos);
+  EXPECT_NE(WorkerText(workers.workers(0), At(3)).find("Isolation  oci\n"), std::string::npos);
+}
+
 TEST(Listing, OneWorkerWithWhatItRefuses) {
   v1::Worker worker = FromText<v1::ListWorkersResponse>(kWorkers).workers(0);
   EXPECT_EQ(WorkerText(worker, At(3)),

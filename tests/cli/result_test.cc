@@ -82,6 +82,11 @@ TEST(FailureText, AListThatLacksAnOptionalPlatformIsToldLast) {
       "WARNING: job j4 was published without linux/riscv64, which is optional: it broke\n";
   // There is no more to tell of one that nobody has tried.
   EXPECT_EQ(FailureText(job), warning);
+  job.mutable_builds(0)->mutable_failure()->set_message("linux/riscv64: it broke");
+  EXPECT_EQ(FailureText(job), warning);
+  job.mutable_builds(0)->mutable_failure()->clear_message();
+  EXPECT_EQ(FailureText(job), "linux/riscv64 failed, which was optional\n" + warning);
+  job.mutable_builds(0)->mutable_failure()->set_message("it broke");
   v1::Attempt& attempt = *job.mutable_builds(0)->add_attempts();
   attempt.set_worker_name("w");
   *attempt.mutable_failure() = job.builds(0).failure();

@@ -38,8 +38,11 @@ TEST(Words, LinesOfABuildCannotDriveTheTerminal) {
   EXPECT_EQ(SafeLine("done\r"), "done");
   EXPECT_EQ(SafeLine("ünï"), "ünï");
   EXPECT_EQ(SafeLine("a\xc2\x9b"
-                     "2Jb\xc2\xa0\xc2"),
-            "a2Jb\xc2\xa0\xc2");
+                     "2Jb\xc2\xa0"),
+            "a2Jb\xc2\xa0");
+  // Half a character takes none of its neighbours along, nor becomes whole where one goes.
+  EXPECT_EQ(SafeLine("\xc2x\xc2"), "x");
+  EXPECT_EQ(SafeLine("\xc2\x1b[0m\x9bx\xff"), "\x9bx\xff");
   EXPECT_EQ(SafeLine("cut\x1b["), "cut");
 }
 
