@@ -12,7 +12,7 @@ namespace {
 // How far behind the first of a lane a build is looked for that may go where those before it may
 // not: when something was submitted, and when a slot has become free.
 constexpr int kGlance = 16;
-constexpr int kLookAhead = 1000;
+constexpr int kLookAhead = 128;
 // How far from its end a lane is searched for a build that ends sooner elsewhere.
 constexpr int kLookBehind = 64;
 // An outlook serves for this long, and while the queue has this part of its length more or less.
@@ -22,6 +22,8 @@ constexpr double kOutlookChange = 0.05;
 constexpr double kGuestDoubt = 1.2;
 // A hedged build is emulated once its native turn is further away than this and than it takes.
 constexpr double kFarAway = 60;
+// What takes so many times as long as its worker usually lasts does not end there.
+constexpr double kMostLosses = 20;
 
 bool Contains(const std::vector<std::string>& list, const std::string& item) {
   return std::find(list.begin(), list.end(), item) != list.end();
@@ -31,7 +33,7 @@ bool Contains(const std::vector<std::string>& list, const std::string& item) {
 // `steady_for` seconds apart, more or less; 0: hardly ever.
 double WithLosses(double seconds, double steady_for) {
   if (steady_for <= 0 || std::isinf(seconds)) return seconds;
-  return steady_for * std::expm1(std::min(20.0, seconds / steady_for));
+  return steady_for * std::expm1(std::min(kMostLosses, seconds / steady_for));
 }
 
 double SteadySeconds(absl::Time time) { return absl::ToDoubleSeconds(time - absl::UnixEpoch()); }
@@ -149,60 +151,105 @@ std::optional<Decision> Policy::On(const Option& option, const WaitingBuild& bui
   return std::nullopt;
 }
 
-// Whether a build that may be lost here is rather to wait for a worker that is lost less often.
-bool Policy::SoonerOnSteadier(const Lane& lane, const Option& option, const WaitingBuild& build,
-                              Now now) {
+// The classes where a build would not be lost so often as here, as far as it has not been tried
+// on all of their workers.
+std::vector<Policy::Steadier> Policy::SteadierThan(const Lane& lane, const Option& option,
+                                                   const std::vector<std::string>& avoid, Now now) {
   const double steady_for = option.of->steady_for;
-  if (steady_for <= 0) return false;
-  const double here = WithLosses(option.emulated ? build.emulated : build.native, steady_for);
+  std::vector<Steadier> steadier;
+  if (steady_for <= 0) return steadier;
   for (const Option& other : lane.options) {
     if (RoleOf(lane, other) != Role::kHome) continue;
     if (other.of->steady_for > 0 && other.of->steady_for <= steady_for) continue;
-    const auto fit = other.of->registered.size() -
-                     static_cast<size_t>(std::count_if(
-                         build.avoid.begin(), build.avoid.end(),
-                         [&](const std::string& id) { return other.of->registered.contains(id); }));
-    if (fit == 0) continue;
+    const auto tried = std::count_if(avoid.begin(), avoid.end(), [&](const std::string& id) {
+      return other.of->registered.contains(id);
+    });
+    if (other.of->registered.size() == static_cast<size_t>(tried)) continue;
     const bool now_free =
         std::any_of(other.of->free.begin(), other.of->free.end(),
-                    [&](const auto& slot) { return !Contains(build.avoid, slot.second); });
+                    [&](const auto& slot) { return !Contains(avoid, slot.second); });
     const double wait = now_free ? 0.0 : OutlookNow(now).until_done[other.of->index];
-    const double there =
-        WithLosses(other.emulated ? build.emulated : build.native, other.of->steady_for);
-    if (wait + there < here) return true;
+    steadier.push_back({now_free, wait, other.of->steady_for});
   }
-  return false;
+  return steadier;
 }
 
-// Starts the build at home, on this class only if one is given.
-std::optional<Decision> Policy::Home(const Lane& lane, const WorkerClass* only,
-                                     const WaitingBuild& build, Now now) {
-  // Workers where it came to nothing are taken again only where no other would do.
-  size_t others = 0;
-  for (const Option& option : lane.options) {
-    if (RoleOf(lane, option) == Role::kHome) others += option.of->registered.size();
-  }
-  for (const std::string& id : build.avoid) {
-    for (const Option& option : lane.options) {
-      if (RoleOf(lane, option) == Role::kHome && option.of->registered.contains(id)) --others;
-    }
-  }
-  const bool may_repeat = others == 0;
-  const bool overtaken = build.avoid.empty() && queue_->IsAged(build, now.steady);
-  std::optional<Decision> best;
-  auto best_by = std::make_tuple(true, std::numeric_limits<double>::infinity(), size_t{0}, 0.0);
+// Whether a build of so many seconds that may be lost here is rather to wait for one of those.
+bool Policy::IsReluctant(double seconds, double steady_for, const std::vector<Steadier>& steadier) {
+  const double here = WithLosses(seconds, steady_for);
+  return std::any_of(steadier.begin(), steadier.end(), [&](const Steadier& other) {
+    return other.wait + WithLosses(seconds, other.steady_for) < here;
+  });
+}
+
+// The slots that are free at home, of this class only if one is given.
+std::vector<Policy::Place> Policy::FreeAtHome(const Lane& lane, const WorkerClass* only, Now now) {
+  std::vector<Place> places;
   for (const Option& option : lane.options) {
     if (RoleOf(lane, option) != Role::kHome || (only != nullptr && option.of != only)) continue;
     if (option.of->free.empty()) continue;
-    const bool reluctant = SoonerOnSteadier(lane, option, build, now);
-    if (reluctant && !overtaken) continue;
-    std::optional<Decision> one = On(option, build, may_repeat, now);
+    Place& place = places.emplace_back(Place{option});
+    const std::vector<Steadier> steadier = SteadierThan(lane, option, {}, now);
+    if (steadier.empty()) continue;
+    place.steadier_free = std::any_of(steadier.begin(), steadier.end(),
+                                      [](const Steadier& other) { return other.free; });
+    if (place.steadier_free) {
+      place.longest = 0;
+      continue;
+    }
+    // The longer a build is, the more of it losses cost.
+    const double steady_for = option.of->steady_for;
+    double refused = kMostLosses * steady_for;
+    if (!IsReluctant(refused, steady_for, steadier)) continue;
+    place.longest = 0;
+    while (refused - place.longest > 1e-3 * refused) {
+      const double middle = (place.longest + refused) / 2;
+      (IsReluctant(middle, steady_for, steadier) ? refused : place.longest) = middle;
+    }
+  }
+  return places;
+}
+
+// Whether the build would rather wait for a worker that is lost less often.
+bool Policy::IsReluctant(const Lane& lane, const Place& place, const WaitingBuild& build, Now now) {
+  const double seconds = place.option.emulated ? build.emulated : build.native;
+  if (seconds <= place.longest) return false;
+  // One that may not go everywhere has fewer to wait for.
+  return build.avoid.empty() || IsReluctant(seconds, place.option.of->steady_for,
+                                            SteadierThan(lane, place.option, build.avoid, now));
+}
+
+// Whether it came to nothing on every worker at home: only then any of them is taken again.
+bool Policy::TriedAll(const Lane& lane, const WaitingBuild& build) {
+  if (build.avoid.empty()) return false;
+  size_t others = 0;
+  for (const Option& option : lane.options) {
+    if (RoleOf(lane, option) != Role::kHome) continue;
+    others += option.of->registered.size();
+    for (const std::string& id : build.avoid) {
+      if (option.of->registered.contains(id)) --others;
+    }
+  }
+  return others == 0;
+}
+
+// Starts the build in one of these places; where it would rather not only if it is `overtaken` else
+// and has no better slot to go to.
+std::optional<Decision> Policy::Home(const Lane& lane, const std::vector<Place>& places,
+                                     const WaitingBuild& build, bool overtaken, Now now) {
+  std::optional<Decision> best;
+  auto best_by = std::make_tuple(true, std::numeric_limits<double>::infinity(), size_t{0}, 0.0);
+  for (const Place& place : places) {
+    const WorkerClass& of = *place.option.of;
+    const bool reluctant = IsReluctant(lane, place, build, now);
+    if (reluctant && (!overtaken || place.steadier_free)) continue;
+    std::optional<Decision> one = On(place.option, build, TriedAll(lane, build), now);
     if (!one) continue;
     one->reluctant = reluctant;
     // Where it ends first; among equals the class that others could use least, then the idlest.
-    const auto by = std::make_tuple(
-        reluctant, WithLosses(one->predicted, option.of->steady_for), option.of->platforms.size(),
-        static_cast<double>(option.of->busy) / std::max(1, option.of->slots));
+    const auto by =
+        std::make_tuple(reluctant, WithLosses(one->predicted, of.steady_for), of.platforms.size(),
+                        static_cast<double>(of.busy) / std::max(1, of.slots));
     if (best && !(by < best_by)) continue;
     best = std::move(one);
     best_by = by;
@@ -258,21 +305,16 @@ bool Policy::WaitsForNative(const WaitingBuild& build, Now now) {
 
 bool Policy::WouldStart(const Lane& lane, const WorkerClass& of, const WaitingBuild& build,
                         Now now) {
-  if (WaitsForNative(build, now)) return false;
-  const std::optional<Decision> one = Home(lane, &of, build, now);
-  return one && !one->reluctant;
+  return !WaitsForNative(build, now) &&
+         Home(lane, FreeAtHome(lane, &of, now), build, false, now).has_value();
 }
 
 std::optional<Decision> Policy::ForLane(const Lane& lane, const BuildKey* fresh, Now now) {
-  const auto free = [&](const Option& option) {
-    return RoleOf(lane, option) == Role::kHome && !option.of->free.empty();
-  };
   std::optional<Decision> found;
-  if (std::any_of(lane.options.begin(), lane.options.end(), free)) {
+  const std::vector<Place> places = FreeAtHome(lane, nullptr, now);
+  if (!places.empty()) {
     const auto look = [&](const WaitingBuild& build) {
-      if (WaitsForNative(build, now)) return false;
-      std::optional<Decision> one = Home(lane, nullptr, build, now);
-      if (one && !one->reluctant) found = std::move(one);
+      if (!WaitsForNative(build, now)) found = Home(lane, places, build, false, now);
       return found.has_value();
     };
     queue_->Visit(lane, now.steady, kGlance, look);
@@ -306,12 +348,16 @@ std::optional<Decision> Policy::ForClass(const WorkerClass& of, Now now) {
       const Role role = RoleOf(lane, option);
       if (role == Role::kGuest) guests.push_back(&lane);
       if (role != Role::kHome) continue;
+      const std::vector<Place> places = FreeAtHome(lane, &of, now);
+      bool first = true;  // Only the first reluctant one of a lane can be the first of all.
       queue_->Visit(lane, now.steady, kLookAhead, [&, &its = lane](const WaitingBuild& build) {
         if (WaitsForNative(build, now)) return false;
-        std::optional<Decision> one = Home(its, &of, build, now);
+        const bool overtaken = first && build.avoid.empty() && queue_->IsAged(build, now.steady);
+        std::optional<Decision> one = Home(its, places, build, overtaken, now);
         if (!one) return false;
         Candidate candidate{&its, queue_->TurnOf(build, now.steady), *std::move(one)};
         if (candidate.decision.reluctant) {
+          first = false;
           if (!reluctant || earlier(candidate, *reluctant)) reluctant = std::move(candidate);
           return false;
         }

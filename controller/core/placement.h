@@ -10,13 +10,16 @@
 //     It is the one whose turn at home would be last.
 // A worker that is lost again and again is a home of its own: a build goes there unless it is
 // predicted to end sooner on a steadier one, waiting included; what is lost has to start anew. One
-// that has waited for max_overtake and was never lost goes there before any later one does.
+// that has waited for max_overtake and was never lost goes there before any later one does, unless
+// a steadier one has a slot for it.
 // Where several lanes are at home, those go first that the outlook (outlook.h) wants done there: a
 // slot that only one lane can use is not taken by another that could as well go elsewhere.
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
@@ -51,6 +54,7 @@ class Policy {
   std::optional<Decision> ForLane(const Lane& lane, const BuildKey* fresh, Now now);
   // The next build, over all lanes, for a free slot of the class.
   std::optional<Decision> ForClass(const WorkerClass& of, Now now);
+
   // Whether the build, were no other there, would start at home on the class now.
   bool WouldStart(const Lane& lane, const WorkerClass& of, const WaitingBuild& build, Now now);
 
@@ -65,14 +69,33 @@ class Policy {
 
  private:
   enum class Role { kNone, kHome, kGuest };
+  // A class of workers that are lost less often than those of another one.
+  struct Steadier {
+    bool free = false;
+    double wait = 0;  // Seconds until a slot there is predicted to be free.
+    double steady_for = 0;
+  };
+  // A class at a lane's home with a free slot, as far as it is the same for all builds of the lane:
+  // a decision looks at many of them.
+  struct Place {
+    Option option;
+    // Seconds of the longest build that is rather to be here, and maybe lost, than to wait.
+    double longest = std::numeric_limits<double>::infinity();
+    bool steadier_free = false;  // Whether a slot of a steadier class is free as well.
+  };
   static Role RoleOf(const Lane& lane, const Option& option);
   static bool MayBeGuest(const Need& need);
 
   const Outlook& OutlookNow(Now now);
   double Part(const Lane& lane, const WorkerClass& of, Now now);
-  std::optional<Decision> Home(const Lane& lane, const WorkerClass* only, const WaitingBuild& build,
-                               Now now);
-  bool SoonerOnSteadier(const Lane& lane, const Option& option, const WaitingBuild& build, Now now);
+  std::vector<Place> FreeAtHome(const Lane& lane, const WorkerClass* only, Now now);
+  std::vector<Steadier> SteadierThan(const Lane& lane, const Option& option,
+                                     const std::vector<std::string>& avoid, Now now);
+  static bool IsReluctant(double seconds, double steady_for, const std::vector<Steadier>& steadier);
+  bool IsReluctant(const Lane& lane, const Place& place, const WaitingBuild& build, Now now);
+  static bool TriedAll(const Lane& lane, const WaitingBuild& build);
+  std::optional<Decision> Home(const Lane& lane, const std::vector<Place>& places,
+                               const WaitingBuild& build, bool overtaken, Now now);
   static bool WaitsForNative(const WaitingBuild& build, Now now);
   std::optional<Decision> Guest(const Lane& lane, const WorkerClass* only, Now now);
   std::optional<Decision> On(const Option& option, const WaitingBuild& build, bool may_repeat,

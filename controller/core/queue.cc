@@ -26,11 +26,13 @@ absl::Time WaitingQueue::RankOf(const WaitingBuild& build) const {
   return build.submitted - absl::Seconds(most * build.expected / (build.expected + 2 * most));
 }
 
+absl::Time WaitingQueue::BatchOf(absl::Time submitted) const {
+  const absl::Duration batch = std::max(absl::Milliseconds(1), options_.max_overtake / 10);
+  return absl::UnixEpoch() + absl::Floor(submitted - absl::UnixEpoch(), batch);
+}
+
 Lane::Age WaitingQueue::AgeOf(const WaitingBuild& build) const {
-  const absl::Duration alike = std::max(absl::Seconds(1), options_.max_overtake / 10);
-  const absl::Time batch =
-      absl::UnixEpoch() + absl::Floor(build.submitted - absl::UnixEpoch(), alike);
-  return {batch, RankOf(build), build.key};
+  return {BatchOf(build.submitted), RankOf(build), build.key};
 }
 
 // Puts a project's queue where it belongs in the orders of its lane.
@@ -181,12 +183,9 @@ void WaitingQueue::Visit(const Lane& lane, absl::Time now, int most,
     const auto [age, project] = from_behind ? *behind.begin() : *oldest;
     const Lane::ProjectQueue& queue = lane.projects.at(project);
     const WaitingBuild& build = queue.builds.at(std::get<BuildKey>(age));
-    // A batch may have ones that are not aged yet.
-    if (now - std::get<0>(age) < options_.max_overtake) break;
-    if (IsAged(build, now)) {
-      any_aged = true;
-      if (most-- <= 0 || visit(build)) return;
-    }
+    if (!IsAged(build, now)) break;
+    any_aged = true;
+    if (most-- <= 0 || visit(build)) return;
     if (from_behind) {
       behind.erase(behind.begin());
     } else {
@@ -199,7 +198,7 @@ void WaitingQueue::Visit(const Lane& lane, absl::Time now, int most,
     const Lane::ProjectQueue& queue = lane.projects.at(project);
     for (const auto& [priority, rank, key] : queue.by_rank) {
       const WaitingBuild& build = queue.builds.at(key);
-      if (any_aged && IsAged(build, now)) continue;
+      if (any_aged && IsAged(build, now)) continue;  // Visited, so there are few of them.
       if (most-- <= 0 || visit(build)) return;
     }
   }

@@ -124,9 +124,9 @@ class WaitingQueue {
   // Whether the project may have another slot.
   bool MayStart(const std::string& project) const;
 
-  // Whether it has waited for max_overtake.
+  // Whether the first that may be in its batch has waited for max_overtake: a batch ages as one.
   bool IsAged(const WaitingBuild& build, absl::Time now) const {
-    return now - build.submitted >= options_.max_overtake;
+    return now - BatchOf(build.submitted) >= options_.max_overtake;
   }
   Turn TurnOf(const WaitingBuild& build, absl::Time now) const;
 
@@ -152,6 +152,7 @@ class WaitingQueue {
   void RelistAll(int project);
   double Weight(absl::Time now);
   absl::Time RankOf(const WaitingBuild& build) const;
+  absl::Time BatchOf(absl::Time submitted) const;
   Lane::Age AgeOf(const WaitingBuild& build) const;
 
   const QueueOptions options_;
