@@ -63,7 +63,7 @@ std::string ExplanationText(const v1::ExplainJobResponse& why, absl::Time now) {
     std::vector<std::vector<std::string>> rows;
     for (const v1::WorkerExplanation& worker : build.workers()) {
       rows.push_back({absl::StrCat(worker.eligible() ? "  + " : "  - ", worker.worker_name()),
-                      SafeLine(worker.reason())});
+                      worker.reason()});
     }
     text += AlignedTable(rows);
   }

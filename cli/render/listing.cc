@@ -124,7 +124,7 @@ std::string JobText(const v1::Job& job, absl::Time now) {
                                   ", ", PlatformText(job.gating()), " last")});
   }
   if (!job.retry_of().empty()) rows.push_back({"Retry of", job.retry_of()});
-  if (!job.spec().source().empty()) rows.push_back({"Source", SafeLine(job.spec().source())});
+  if (!job.spec().source().empty()) rows.push_back({"Source", job.spec().source()});
   rows.push_back({"Project", job.spec().project()});
   if (!job.intent().digest().empty()) rows.push_back({"Digest", job.intent().digest()});
   for (const v1::TagResult& tag : job.tags()) {
@@ -134,7 +134,7 @@ std::string JobText(const v1::Job& job, absl::Time now) {
   }
   if (job.has_failure()) {
     const bool failed = job.state() != v1::JOB_STATE_CANCELLED;
-    rows.push_back({failed ? "Failure" : "Reason", SafeLine(job.failure().message())});
+    rows.push_back({failed ? "Failure" : "Reason", job.failure().message()});
   }
   std::string text = AlignedTable(rows);
   for (const v1::Build& build : job.builds()) absl::StrAppend(&text, BuildText(job, build, now));
@@ -174,7 +174,7 @@ std::string WorkerText(const v1::Worker& worker, absl::Time now) {
     rows.insert(rows.begin() + 3, {"Last seen", Age(worker.last_seen_at(), now)});
   }
   if (!worker.admission_reason().empty()) {
-    rows.insert(rows.begin() + 3, {"Because", SafeLine(worker.admission_reason())});
+    rows.insert(rows.begin() + 3, {"Because", worker.admission_reason()});
   }
   // A protobuf map has no order of its own.
   std::vector<std::string> labels;

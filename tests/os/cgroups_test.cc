@@ -26,12 +26,19 @@ std::string TestDirectory(const std::string& name) {
   return absl::StrCat(hierarchy, "/", name);
 }
 
+// DIR-1: false where that is not allowed.
+bool MakeFirstCgroup(const std::string& dir) { return mkdir((dir + "-1").c_str(), 0755) == 0; }
+
+// One below that, and one whose name begins like its name.
+bool MakeOtherCgroups(const std::string& dir) {
+  return mkdir((dir + "-1/below").c_str(), 0755) == 0 && mkdir((dir + "-10").c_str(), 0755) == 0;
+}
+
 TEST(RemoveCgroups, TakesTheNamedOnesWithAllBelowAndNoOthers) {
   const std::string name = absl::StrCat("manyarch-test-", getpid());
   const std::string dir = TestDirectory(name);
-  if (mkdir((dir + "-1").c_str(), 0755) != 0) GTEST_SKIP() << "may not make cgroups here";
-  ASSERT_EQ(mkdir((dir + "-1/below").c_str(), 0755), 0);
-  ASSERT_EQ(mkdir((dir + "-10").c_str(), 0755), 0);
+  if (!MakeFirstCgroup(dir)) GTEST_SKIP() << "may not make cgroups here";
+  ASSERT_TRUE(MakeOtherCgroups(dir));
   EXPECT_TRUE(RemoveCgroup(name + "-1").ok());
   EXPECT_FALSE(PathExists(dir + "-1"));
   EXPECT_TRUE(PathExists(dir + "-10"));
@@ -43,9 +50,8 @@ TEST(RemoveCgroups, TakesTheNamedOnesWithAllBelowAndNoOthers) {
 TEST(ProcessesInCgroup, AreThoseOfItAndOfAllBelowAndNoOthers) {
   const std::string name = absl::StrCat("manyarch-test-", getpid());
   const std::string dir = TestDirectory(name);
-  if (mkdir((dir + "-1").c_str(), 0755) != 0) GTEST_SKIP() << "may not make cgroups here";
-  ASSERT_EQ(mkdir((dir + "-1/below").c_str(), 0755), 0);
-  ASSERT_EQ(mkdir((dir + "-10").c_str(), 0755), 0);
+  if (!MakeFirstCgroup(dir)) GTEST_SKIP() << "may not make cgroups here";
+  ASSERT_TRUE(MakeOtherCgroups(dir));
   std::map<std::string, std::unique_ptr<ChildProcess>> children;
   for (const std::string group : {"-1", "-1/below", "-10"}) {
     children[group] = *ChildProcess::Start({.argv = {"sleep", "1000"}});
