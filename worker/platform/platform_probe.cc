@@ -1,9 +1,14 @@
 #include "worker/platform/platform_probe.h"
 
-#include <sys/personality.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -12,6 +17,7 @@
 #include "common/base/utf8.h"
 #include "common/os/files.h"
 #include "common/os/subprocess.h"
+#include "worker/core/qemu.h"
 #include "worker/platform/tiny_program.h"
 
 namespace manyarch::worker {
@@ -23,21 +29,13 @@ constexpr uint8_t kProof = 42;
 
 constexpr char kBinfmt[] = "/proc/sys/fs/binfmt_misc";
 
-// qemu's name for it, which the packages' handlers are called after.
-std::string EmulatorName(const Platform& platform) {
-  if (platform.arch == "amd64") return "x86_64";
-  if (platform.arch == "386") return "i386";
-  if (platform.arch == "arm64") return "aarch64";
-  return platform.arch;
-}
-
 bool Disabled(const std::string& file) {
   const absl::StatusOr<std::string> text = ReadFile(absl::StrCat(kBinfmt, "/", file));
   return text.ok() && absl::StartsWith(*text, "disabled");
 }
 
 Binfmt BinfmtOf(const Platform& platform) {
-  const std::string handler = absl::StrCat("qemu-", EmulatorName(platform));
+  const std::string handler = absl::StrCat("qemu-", QemuName(platform.arch));
   if (!PathExists(absl::StrCat(kBinfmt, "/register"))) return Binfmt::kNotMounted;
   if (Disabled("status")) return Binfmt::kOff;
   if (Disabled(handler)) return Binfmt::kHandlerOff;
@@ -52,52 +50,86 @@ std::string Reason(const Platform& platform, absl::string_view error) {
 }
 
 // How it ended, and the first line of what its emulator said.
-std::string Ending(const RunResult& result) {
+std::string Ending(const ExitStatus& exit, absl::string_view said) {
   constexpr size_t kMost = 200;
-  absl::string_view said = absl::StripAsciiWhitespace(result.err);
+  said = absl::StripAsciiWhitespace(said);
   said = said.substr(0, std::min(kMost, said.find('\n')));
-  return absl::StrCat(ToString(result.exit), said.empty() ? "" : ": ", ToUtf8(said));
+  return absl::StrCat(ToString(exit), said.empty() ? "" : ": ", ToUtf8(said));
+}
+
+// What a pipe holds, at most what it ever does.
+std::string PipeContent(int fd) {
+  std::string bytes(size_t{1} << 16, '\0');
+  const ssize_t size = read(fd, bytes.data(), bytes.size());
+  bytes.resize(size > 0 ? static_cast<size_t>(size) : 0);
+  return bytes;
+}
+
+// What the kernel has started for `program`; while the process waits.
+Ran WhatRuns(pid_t pid, const std::string& program) {
+  struct stat running = {};
+  struct stat file = {};
+  // Not the link's text: it is seen from another root.
+  if (stat(absl::StrCat("/proc/", pid, "/exe").c_str(), &running) != 0 ||
+      stat(program.c_str(), &file) != 0) {
+    return Ran::kUnknown;
+  }
+  const bool same = running.st_dev == file.st_dev && running.st_ino == file.st_ino;
+  return same ? Ran::kItself : Ran::kAnother;
 }
 
 struct Trial {
   std::string error;  // Empty when the program ran.
   bool timed_out = false;
+  Ran ran = Ran::kUnknown;
 };
 
-Trial RunIn(const std::string& root, absl::Duration patience) {
+absl::StatusOr<Trial> RunIn(const std::string& root, absl::Duration patience) {
+  UniqueFd in, hold, out, err;
+  for (const auto& [reading, writing] : {std::pair{&in, &hold}, std::pair{&out, &err}}) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "making a pipe");
+    reading->reset(ends[0]);
+    writing->reset(ends[1]);
+  }
   Command command;
   command.argv = {"/program"};
   command.chroot = root;
   command.env = std::vector<std::string>{};
-  RunOptions options;
-  options.timeout = patience;
-  const absl::StatusOr<RunResult> result = RunCommand(command, options);
-  if (!result.ok()) {
-    const std::string message(result.status().message());
-    return {.error = message.substr(message.rfind(": ") + 2)};  // What the system said of exec.
+  const auto child = ChildProcess::Start(command, {.in = in.get(), .out = -1, .err = err.get()});
+  if (!child.ok()) {
+    const std::string message(child.status().message());
+    return Trial{.error =
+                     message.substr(message.rfind(": ") + 2)};  // What the system said of exec.
   }
-  if (result->timed_out) {
-    return {absl::StrCat("no end after ", absl::FormatDuration(patience)), /*timed_out=*/true};
+  err.reset();
+  Trial trial;
+  trial.ran = WhatRuns((*child)->pid(), root + "/program");
+  hold.reset();  // It may end.
+  const std::optional<ExitStatus> exit = (*child)->WaitFor(patience);
+  if (!exit.has_value()) {
+    (*child)->Stop(absl::ZeroDuration());
+    trial.error = absl::StrCat("no end after ", absl::FormatDuration(patience));
+    trial.timed_out = true;
+  } else if (exit->signal != 0 || exit->code != kProof) {
+    trial.error = Ending(*exit, PipeContent(out.get()));
   }
-  if (result->exit.signal == 0 && result->exit.code == kProof) return {};
-  return {.error = Ending(*result)};
+  return trial;
 }
 
 }  // namespace
 
-bool IsNative(const Platform& platform, absl::string_view machine, bool runs_arm32) {
-  if (platform.os != "linux") return false;
+bool IsNative(const Platform& platform, absl::string_view machine, Ran ran) {
+  if (platform.os != "linux" || ran == Ran::kAnother) return false;
   if (machine == "x86_64") return platform.arch == "amd64" || platform.arch == "386";
   if (machine == "i686" || machine == "i586") return platform.arch == "386";
-  if (machine == "aarch64") {
-    return platform.arch == "arm64" || (platform.arch == "arm" && runs_arm32);
-  }
+  if (machine == "aarch64") return platform.arch == "arm64" || platform.arch == "arm";
   if (absl::StartsWith(machine, "arm")) return platform.arch == "arm";
   return machine == platform.arch;  // ppc64le, s390x, riscv64
 }
 
 std::string EmulatorAdvice(const Platform& platform, absl::string_view error, Binfmt binfmt) {
-  const std::string name = EmulatorName(platform);
+  const std::string name = QemuName(platform.arch);
   const std::string enable = absl::StrCat("update-binfmts --enable qemu-", name);
   if (absl::StrContains(error, "No such file")) {
     return "its emulator cannot be reached from inside a build root: the binfmt_misc handler must "
@@ -140,18 +172,13 @@ absl::StatusOr<ProbeResult> ProbePlatforms(const std::string& scratch_dir,
   MA_RETURN_IF_ERROR(RemoveTree(scratch));
   utsname host = {};
   uname(&host);
-  // An arm64 processor may lack the 32-bit mode; then the kernel refuses this.
-  const int before = personality(0xffffffff);
-  const bool runs_arm32 = personality(PER_LINUX32) != -1;
-  personality(static_cast<unsigned long>(before));
-
   ProbeResult result;
   for (const Platform& platform : platforms) {
     MA_RETURN_IF_ERROR(MakeDirs(scratch));
     MA_RETURN_IF_ERROR(WriteFileAtomic(scratch + "/program", TinyProgram(platform, kProof), 0755));
-    const Trial trial = RunIn(scratch, patience);
+    MA_ASSIGN_OR_RETURN(const Trial trial, RunIn(scratch, patience));
     if (trial.error.empty()) {
-      result.offered.push_back({platform, !IsNative(platform, host.machine, runs_arm32)});
+      result.offered.push_back({platform, !IsNative(platform, host.machine, trial.ran)});
     } else {
       result.refused.push_back({platform, Reason(platform, trial.error), trial.timed_out});
     }

@@ -45,8 +45,13 @@ enum class Binfmt { kNotMounted, kOff, kNoHandler, kHandlerOff, kHandler };
 // came of running it. Pure.
 std::string EmulatorAdvice(const Platform& platform, absl::string_view error, Binfmt binfmt);
 
-// Whether a machine that uname calls `machine` runs the platform without an emulator; `runs_arm32`:
-// an arm64 machine whose processor has the 32-bit mode. Pure.
-bool IsNative(const Platform& platform, absl::string_view machine, bool runs_arm32);
+// What ran when a platform's program was started: the program itself, or another one for it, an
+// emulator that the kernel knows from binfmt_misc.
+enum class Ran { kItself, kAnother, kUnknown };
+
+// Whether a machine that uname calls `machine` runs the platform without an emulator. Its family
+// alone does not tell: a kernel may lack the 32-bit half of its family, and a processor, too. Nor
+// does what ran: a machine may call itself an older one (setarch(8)). Pure.
+bool IsNative(const Platform& platform, absl::string_view machine, Ran ran);
 
 }  // namespace manyarch::worker

@@ -14,8 +14,9 @@ namespace manyarch::worker {
 // riscv64.
 std::vector<Platform> PlatformsWithTinyProgram();
 
-// The bytes of a static executable that does nothing but exit(code). `platform` is one of
-// PlatformsWithTinyProgram(); empty for any other. The program of arm/v7 has an instruction that v6
+// The bytes of a static executable that waits for a byte of its standard input, or its end, and
+// does nothing then but exit(code). `platform` is one of PlatformsWithTinyProgram(); empty for any
+// other. The program of arm/v7 has an instruction that v6
 // lacks.
 std::string TinyProgram(const Platform& platform, uint8_t code);
 

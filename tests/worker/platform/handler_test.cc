@@ -10,12 +10,17 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/os/files.h"
 #include "common/os/subprocess.h"
+#include "worker/core/elf.h"
+#include "worker/core/qemu.h"
 #include "worker/platform/platform_probe.h"
+#include "worker/platform/tiny_program.h"
 
 namespace manyarch::worker {
 namespace {
@@ -54,32 +59,44 @@ class HandlerTest : public ::testing::Test {
     if (!why_not.empty()) GTEST_SKIP() << why_not;
   }
   void TearDown() override {
-    if (!PathExists(kHandler)) return;
-    EXPECT_TRUE(Write(kHandler, "-1")) << strerror(errno);
+    if (handler_.empty()) return;
+    EXPECT_TRUE(Write(handler_, "-1")) << strerror(errno);
   }
 
-  void Register(const std::string& interpreter, const std::string& flags) {
-    ASSERT_TRUE(
-        Write(absl::StrCat(kBinfmt, "/register"),
-              R"(:qemu-s390x:M::\x7fELF\x02\x02\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00)"
-              R"(\x00\x02\x00\x16:\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff)"
-              R"(\xff\xfe\xff\xff:)" +
-                  interpreter + ":" + flags))
+  // For what begins like the platform's programs.
+  void Register(const std::string& interpreter, const std::string& flags, Platform platform) {
+    const std::string name = "qemu-" + QemuName(platform.arch);
+    const std::string magic = TinyProgram(platform, 0).substr(0, kElfHeadBytes);
+    std::string mask(kElfHeadBytes, '\xff');
+    mask[7] = '\0';  // The system's ABI.
+    const auto hex = [](absl::string_view bytes) {
+      std::string text;
+      for (const char c : bytes) absl::StrAppend(&text, "\\x", absl::BytesToHexString({&c, 1}));
+      return text;
+    };
+    platform_ = std::move(platform);
+    ASSERT_TRUE(Write(
+        absl::StrCat(kBinfmt, "/register"),
+        absl::StrCat(":", name, ":M::", hex(magic), ":", hex(mask), ":", interpreter, ":", flags)))
         << strerror(errno);
+    handler_ = absl::StrCat(kBinfmt, "/", name);
+  }
+  void Register(const std::string& interpreter, const std::string& flags) {
+    Register(interpreter, flags, platform_);
   }
 
-  // Empty reason: it runs.
+  // Empty reason: it runs, emulated.
   MissingPlatform Probe() { return ProbeIn(*TempDir::Make()); }
   MissingPlatform ProbeIn(const TempDir& scratch) {
-    const auto result = ProbePlatforms(scratch.path(), {kS390x}, patience_);
-    if (!result.ok()) return {kS390x, result.status().ToString()};
+    const auto result = ProbePlatforms(scratch.path(), {platform_}, patience_);
+    if (!result.ok()) return {platform_, result.status().ToString()};
     if (!result->refused.empty()) return result->refused.at(0);
     EXPECT_TRUE(result->offered.at(0).emulated);
     return {};
   }
 
-  static constexpr char kHandler[] = "/proc/sys/fs/binfmt_misc/qemu-s390x";
-  const Platform kS390x{"linux", "s390x", ""};
+  std::string handler_;
+  Platform platform_{"linux", "s390x", ""};
   absl::Duration patience_ = absl::Minutes(1);
 };
 
@@ -88,10 +105,26 @@ TEST_F(HandlerTest, AnEmulatorThatTheKernelHoldsOpenIsOfferedUntilItIsSwitchedOf
   if (!emulator.ok()) GTEST_SKIP() << "no qemu-user-static here";
   Register(*emulator, "F");
   EXPECT_EQ(Probe().reason, "");
-  ASSERT_TRUE(Write(kHandler, "0"));
+  ASSERT_TRUE(Write(handler_, "0"));
   EXPECT_EQ(Probe().reason,
             "running a linux/s390x program: Exec format error; its emulator is switched off here; "
             "to switch it on: echo 1 >/proc/sys/fs/binfmt_misc/qemu-s390x");
+}
+
+// As with a kernel that has no 32-bit half: its programs run, but not by themselves.
+TEST_F(HandlerTest, APlatformOfTheMachinesFamilyThatAnEmulatorRunsIsEmulated) {
+  utsname host = {};
+  uname(&host);
+  const bool arm = std::string(host.machine) == "aarch64";
+  if (!arm && std::string(host.machine) != "x86_64") GTEST_SKIP() << "a family of one";
+  const Platform half = arm ? Platform{"linux", "arm", "v7"} : Platform{"linux", "386", ""};
+  const auto emulator = FindProgram(arm ? "qemu-arm-static" : "qemu-i386-static");
+  if (!emulator.ok()) GTEST_SKIP() << "no qemu-user-static here";
+  const TempDir scratch = *TempDir::Make();
+  const ProbeResult before = *ProbePlatforms(scratch.path(), {half}, patience_);
+  for (const FoundPlatform& found : before.offered) EXPECT_FALSE(found.emulated);
+  Register(*emulator, "F", half);
+  EXPECT_EQ(Probe().reason, "");
 }
 
 TEST_F(HandlerTest, AnEmulatorThatIsLookedForInsideTheBuildRootIsRefused) {

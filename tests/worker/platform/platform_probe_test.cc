@@ -1,5 +1,6 @@
 #include "worker/platform/platform_probe.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/utsname.h>
@@ -55,16 +56,57 @@ TEST(TinyProgram, ThereIsNoneForOtherPlatforms) {
   EXPECT_EQ(TinyProgram({"windows", "amd64", ""}, 0), "");
 }
 
-TEST(IsNative, FollowsTheMachinesFamily) {
-  EXPECT_TRUE(IsNative({"linux", "amd64", ""}, "x86_64", false));
-  EXPECT_TRUE(IsNative({"linux", "386", ""}, "x86_64", false));
-  EXPECT_FALSE(IsNative({"linux", "arm64", ""}, "x86_64", false));
-  EXPECT_TRUE(IsNative({"linux", "arm64", ""}, "aarch64", false));
-  EXPECT_FALSE(IsNative({"linux", "arm", "v7"}, "aarch64", false));
-  EXPECT_TRUE(IsNative({"linux", "arm", "v7"}, "aarch64", true));
-  EXPECT_TRUE(IsNative({"linux", "arm", "v6"}, "armv7l", false));
-  EXPECT_TRUE(IsNative({"linux", "s390x", ""}, "s390x", false));
-  EXPECT_FALSE(IsNative({"linux", "amd64", ""}, "s390x", false));
+TEST(TinyProgram, WaitsForItsInput) {
+  TempDir dir = *TempDir::Make();
+  const Platform own = [] {
+    utsname host = {};
+    uname(&host);
+    return NormalPlatform("linux", host.machine, "");
+  }();
+  const std::string program = dir.path() + "/p";
+  ASSERT_TRUE(WriteFileAtomic(program, TinyProgram(own, 42), 0755).ok());
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd in(ends[0]);
+  UniqueFd hold(ends[1]);
+  const auto child = *ChildProcess::Start({.argv = {program}}, {.in = in.get()});
+  EXPECT_FALSE(child->WaitFor(absl::Milliseconds(20)).has_value());
+  ASSERT_EQ(write(hold.get(), "x", 1), 1);
+  EXPECT_EQ(child->WaitFor(absl::Minutes(1)).value_or(ExitStatus{}).code, 42);
+}
+
+TEST(IsNative, IsWhatRanItselfOnAMachineOfItsFamily) {
+  const struct {
+    const char* machine;
+    Platform platform;
+    Ran ran;
+    bool native;
+  } rows[] = {
+      {"x86_64", {"linux", "amd64", ""}, Ran::kItself, true},
+      {"x86_64", {"linux", "386", ""}, Ran::kItself, true},
+      // A kernel without the 32-bit calls, and qemu-i386; a processor without them, and qemu-arm.
+      {"x86_64", {"linux", "386", ""}, Ran::kAnother, false},
+      {"aarch64", {"linux", "arm", "v7"}, Ran::kItself, true},
+      {"aarch64", {"linux", "arm", "v7"}, Ran::kAnother, false},
+      {"aarch64", {"linux", "arm", "v6"}, Ran::kAnother, false},
+      {"aarch64", {"linux", "arm64", ""}, Ran::kItself, true},
+      {"armv7l", {"linux", "arm", "v6"}, Ran::kItself, true},
+      {"i686", {"linux", "386", ""}, Ran::kItself, true},
+      {"s390x", {"linux", "s390x", ""}, Ran::kItself, true},
+      // A handler for the machine's own programs.
+      {"aarch64", {"linux", "arm64", ""}, Ran::kAnother, false},
+      {"x86_64", {"linux", "arm64", ""}, Ran::kAnother, false},
+      {"s390x", {"linux", "amd64", ""}, Ran::kAnother, false},
+      // Under setarch.
+      {"i686", {"linux", "amd64", ""}, Ran::kItself, false},
+      // What the machine is called is all that is known.
+      {"x86_64", {"linux", "386", ""}, Ran::kUnknown, true},
+      {"x86_64", {"linux", "arm64", ""}, Ran::kUnknown, false},
+  };
+  for (const auto& row : rows) {
+    EXPECT_EQ(IsNative(row.platform, row.machine, row.ran), row.native)
+        << ToString(row.platform) << " on " << row.machine << ", " << static_cast<int>(row.ran);
+  }
 }
 
 TEST(EmulatorAdvice, IsWhatThisMachineLacks) {
