@@ -322,9 +322,10 @@ bool Attempt::RunBuildah(const std::vector<std::string>& argv, bool pushing) {
   options.grace = absl::Milliseconds(500);
   const int64_t oom_kills = OomKills();
   std::optional<EmulatorWatch> emulator;
-  if (offer_.emulated() && !pushing) emulator.emplace(cgroup_);
+  // A native build may have stages of other platforms.
+  if (!pushing) emulator.emplace(cgroup_, offer_.emulated() ? Watched::kAll : Watched::kQemus);
   const absl::StatusOr<RunResult> run = RunCommand(command, options);
-  const int emulator_crash = emulator.has_value() ? emulator->Stop() : 0;
+  const CrashedEmulator crashed = emulator.has_value() ? emulator->Stop() : CrashedEmulator();
   if (!run.ok()) return Fail(run.status());
   if (run->ok()) return true;
   if (run->timed_out) {
@@ -343,7 +344,8 @@ bool Attempt::RunBuildah(const std::vector<std::string>& argv, bool pushing) {
   evidence.memory_limit = offer_.options().memory_bytes() > 0;
   evidence.disk_full = disk_full;
   evidence.emulated = offer_.emulated();
-  evidence.emulator_stuck = emulator_crash != 0;
+  evidence.emulator_stuck = crashed.signal != 0;
+  if (crashed.arch != offer_.platform().arch()) evidence.foreign_emulator = crashed.arch;
   if (tools_.platform_works &&
       absl::StrContains(absl::AsciiStrToLower(evidence.output), "exec format error")) {
     const v1::Platform& p = offer_.platform();

@@ -17,6 +17,7 @@
 #include "absl/strings/strip.h"
 #include "common/os/cgroups.h"
 #include "common/os/files.h"
+#include "worker/core/qemu.h"
 
 namespace manyarch::worker {
 
@@ -71,17 +72,17 @@ int AwaitedCrash(const std::string& process) {
   return 0;
 }
 
-EmulatorWatch::EmulatorWatch(std::string cgroup, absl::Duration interval)
-    : cgroup_(std::move(cgroup)), thread_([this, interval] {
+EmulatorWatch::EmulatorWatch(std::string cgroup, Watched watched, absl::Duration interval)
+    : cgroup_(std::move(cgroup)), watched_(watched), thread_([this, interval] {
         while (!over_.WaitFor(interval)) Look();
       }) {}
 
 EmulatorWatch::~EmulatorWatch() { Stop(); }
 
-int EmulatorWatch::Stop() {
+CrashedEmulator EmulatorWatch::Stop() {
   over_.Stop("");
   if (thread_.joinable()) thread_.join();
-  return signal_;
+  return crashed_;
 }
 
 void EmulatorWatch::Look() {
@@ -89,9 +90,16 @@ void EmulatorWatch::Look() {
     // Opened before it is looked at: what is killed is what was looked at.
     const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
     if (!process.ok()) continue;
-    const int signal = AwaitedCrash(absl::StrCat("/proc/", pid));
-    if (signal == 0) continue;
-    if (syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0) == 0) signal_ = signal;
+    CrashedEmulator crashed;
+    crashed.signal = AwaitedCrash(absl::StrCat("/proc/", pid));
+    if (crashed.signal == 0) continue;
+    std::error_code gone;
+    crashed.arch = EmulatedArch(
+        std::filesystem::read_symlink(absl::StrCat("/proc/", pid, "/exe"), gone).string());
+    if (crashed.arch.empty() && watched_ == Watched::kQemus) continue;
+    if (syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0) == 0) {
+      crashed_ = std::move(crashed);
+    }
   }
 }
 

@@ -10,25 +10,38 @@
 
 namespace manyarch::worker {
 
+// What a watch has found and killed.
+struct CrashedEmulator {
+  int signal = 0;    // Of which it would have died; 0: nothing was found.
+  std::string arch;  // Whose programs it runs; empty where its name does not tell.
+};
+
+// Whose crashes count.
+enum class Watched {
+  kAll,    // Every process is an emulator, or a child of one.
+  kQemus,  // Only what is called like one of qemu's emulators: the others are programs like any.
+};
+
 // qemu dies of its program's fatal signal by sending it to itself and waiting for it. A RUN's
 // program is the first process of its container, and such a one the kernel spares its own signals
 // (pid_namespaces(7)): the emulator would wait for ever. Looks for that in the cgroup of that name
 // and all below it, in a thread of its own, and kills it, until it is stopped. One user at a time.
 class EmulatorWatch {
  public:
-  explicit EmulatorWatch(std::string cgroup, absl::Duration interval = absl::Seconds(2));
+  EmulatorWatch(std::string cgroup, Watched watched, absl::Duration interval = absl::Seconds(2));
   ~EmulatorWatch();
   EmulatorWatch(const EmulatorWatch&) = delete;
   EmulatorWatch& operator=(const EmulatorWatch&) = delete;
 
-  // Ends it. The signal of which the last one that was killed would have died; 0: none was.
-  int Stop();
+  // Ends it. The last one that was killed.
+  CrashedEmulator Stop();
 
  private:
   void Look();
 
   const std::string cgroup_;
-  int signal_ = 0;  // The thread's until that has ended.
+  const Watched watched_;
+  CrashedEmulator crashed_;  // The thread's until that has ended.
   StopToken over_;
   std::thread thread_;
 };

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "worker/core/qemu.h"
 
 namespace manyarch::worker {
 
@@ -34,6 +35,7 @@ struct RunRow {
   const char* advice;
 };
 
+constexpr char kQemuCrash[] = "qemu: uncaught target signal";
 constexpr char kCrashed[] =
     "the program crashed under qemu; a native worker would tell whether it is the emulator";
 
@@ -41,7 +43,7 @@ constexpr char kCrashed[] =
 constexpr RunRow kRunRows[] = {
     {DiskFull, In::kAnywhere, "no space left on device", kInfrastructure,
      "the worker's disk is full"},
-    {Emulated, In::kLineStart, "qemu: uncaught target signal", kInfrastructure, kCrashed},
+    {Emulated, In::kLineStart, kQemuCrash, kInfrastructure, kCrashed},
     {Emulated, In::kLineStart, "qemu: unsupported syscall", kInfrastructure,
      "the emulator lacks a system call"},
     {Emulated, In::kLineStart, "qemu:", kInfrastructure, "the emulator crashed"},
@@ -173,7 +175,15 @@ bool IsCrash(int exit_code) { return (exit_code >= 132 && exit_code <= 136) || e
 
 // The verdict on a RUN; the advice goes into `advice`.
 v1::FailureClass ClassifyRun(const Evidence& evidence, absl::string_view lower_output,
-                             absl::string_view& advice, bool& emulator_crash) {
+                             std::string& advice, bool& emulator_crash) {
+  if (evidence.emulator_stuck && !evidence.foreign_emulator.empty()) {
+    const absl::string_view arch = evidence.foreign_emulator;
+    advice =
+        absl::StrCat("a program for ", arch, ", which this build is not for, crashed under qemu-",
+                     QemuName(arch), "; a machine that runs ", arch,
+                     " itself would tell whether it is the emulator");
+    return kInfrastructure;
+  }
   for (const RunRow& row : kRunRows) {
     if (!row.fact(evidence) || !Has(lower_output, row.in, row.text)) continue;
     advice = row.advice;
@@ -185,7 +195,9 @@ v1::FailureClass ClassifyRun(const Evidence& evidence, absl::string_view lower_o
     advice = kCrashed;
     return kInfrastructure;
   }
-  if (absl::StrContains(lower_output, "exec format error")) {
+  if (Has(lower_output, In::kLineStart, kQemuCrash)) {
+    advice = "by what it says, a program of another platform crashed under qemu";
+  } else if (absl::StrContains(lower_output, "exec format error")) {
     advice = "a program is not of this platform";
   }
   return kUser;
@@ -206,10 +218,11 @@ Verdict Classify(const Evidence& evidence) {
     return verdict;
   };
 
-  const bool killed = evidence.exit_code == 137 || absl::StrContains(error, "signal: killed") ||
-                      absl::StrContains(error, "exit status 137") ||
-                      // What buildah says of a RUN under an OCI runtime; its own exit status is 1.
-                      absl::StrContains(evidence.output, "container exited on killed\n");
+  const bool killed = !evidence.emulator_stuck &&  // That one was killed by the worker.
+                      (evidence.exit_code == 137 || absl::StrContains(error, "signal: killed") ||
+                       absl::StrContains(error, "exit status 137") ||
+                       // What buildah says of a RUN under an OCI runtime; its own exit status is 1.
+                       absl::StrContains(evidence.output, "container exited on killed\n"));
   if (killed && evidence.oom_kill && evidence.memory_limit) {
     return decide(kUser, "the kernel killed it because it took more than --memory allows");
   }
@@ -218,7 +231,7 @@ Verdict Classify(const Evidence& evidence) {
                   "the kernel killed it for want of memory: give the worker more, or fewer slots");
   }
   if (in_run) {
-    absl::string_view advice;
+    std::string advice;
     const v1::FailureClass failure_class = ClassifyRun(
         evidence, absl::AsciiStrToLower(evidence.output), advice, verdict.emulator_crash);
     return decide(failure_class, advice);

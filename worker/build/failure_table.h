@@ -22,15 +22,17 @@ struct Evidence {
   bool disk_full = false;       // The disk of the image store or of the temporary files.
   bool emulated = false;        // The platform's programs run under qemu.
   bool emulator_stuck = false;  // qemu waited to die of its program's signal, and was killed.
-  bool platform_works = true;   // The machine runs programs of the platform.
+  // Whose programs that one runs, where it is not what the build is for: "arm64".
+  std::string foreign_emulator;
+  bool platform_works = true;  // The machine runs programs of the platform.
 };
 
 struct Verdict {
   v1::FailureClass failure_class = v1::FAILURE_CLASS_INFRASTRUCTURE;
   std::string message;  // What went wrong and what to do: half a sentence, without the context.
   int exit_code = 0;    // Of the program that a RUN ran; 0 where it was not that.
-  bool emulator_crash =
-      false;  // It, or the emulator under it, crashed: a native worker may do better.
+  // It, or the emulator of the build's platform under it, crashed: a native worker may do better.
+  bool emulator_crash = false;
 };
 
 // A RUN that ended with a failure of its own is the user's, whatever it printed, unless what the

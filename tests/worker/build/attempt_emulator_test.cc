@@ -7,14 +7,17 @@
 #include <cstddef>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "common/base/platform.h"
 #include "tests/worker/build/attempt_rig.h"
+#include "worker/core/qemu.h"
 #include "worker/platform/platform_probe.h"
 #include "worker/platform/tiny_program.h"
 
 namespace manyarch::worker {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr size_t kExitSize = 12;  // Of the tiny programs' code, which is at their end.
@@ -67,7 +70,8 @@ class EmulatorTest : public ::testing::TestWithParam<IsolationChoice> {
     if (const std::string why = rig_.Start(GetParam()); !why.empty()) GTEST_SKIP() << why;
     utsname host = {};
     uname(&host);
-    foreign_ = NormalPlatform("linux", host.machine, "").arch == "amd64" ? "arm64" : "amd64";
+    own_ = NormalPlatform("linux", host.machine, "").arch;
+    foreign_ = own_ == "amd64" ? "arm64" : "amd64";
     const auto probe = ProbePlatforms(rig_.dir.path() + "/probe");
     ASSERT_TRUE(probe.ok()) << probe.status();
     for (const FoundPlatform& found : probe->offered) {
@@ -77,11 +81,13 @@ class EmulatorTest : public ::testing::TestWithParam<IsolationChoice> {
   }
 
   v1::Finished Run(const std::string& program) {
-    v1::Offer offer = rig_.Offer(
-        rig_.Context({{"Containerfile", "FROM scratch\nCOPY program /\nRUN [\"/program\"]\n"},
-                      {"program", program}}),
-        foreign_);
-    offer.set_emulated(true);
+    return Run(program, "FROM scratch\nCOPY program /\nRUN [\"/program\"]\n", foreign_);
+  }
+  v1::Finished Run(const std::string& program, const std::string& containerfile,
+                   const std::string& arch) {
+    v1::Offer offer =
+        rig_.Offer(rig_.Context({{"Containerfile", containerfile}, {"program", program}}), arch);
+    offer.set_emulated(arch == foreign_);
     // It takes some seconds; this bound only tells it from waiting for ever.
     offer.mutable_timeout()->set_seconds(60);
     return rig_.Run(offer);
@@ -90,6 +96,7 @@ class EmulatorTest : public ::testing::TestWithParam<IsolationChoice> {
   void ExpectACrash(const v1::Finished& result);
 
   AttemptRig rig_;
+  std::string own_;
   std::string foreign_;
 };
 
@@ -108,6 +115,30 @@ TEST_P(EmulatorTest, ACrashOfTheFirstProgramEndsTheAttemptAndIsTheEmulators) {
 
 TEST_P(EmulatorTest, ACrashOfAThreadEndsTheAttemptWhateverTheFirstThreadWaitsFor) {
   ExpectACrash(Run(CrashingInAThread(foreign_)));
+}
+
+// A native build is none of an emulated platform, whatever its other stages are of.
+TEST_P(EmulatorTest, ACrashInAStageOfAnotherPlatformEndsANativeAttemptAndIsNotItsPlatforms) {
+  const v1::Finished result =
+      Run(Crashing(foreign_),
+          absl::StrCat("FROM --platform=linux/", foreign_,
+                       " scratch AS other\nCOPY program /\nRUN [\"/program\"]\n"
+                       "FROM scratch\nCOPY --from=other /program /\n"),
+          own_);
+  ASSERT_TRUE(result.has_failure()) << result.DebugString();
+  const v1::Failure& failure = result.failure();
+  EXPECT_FALSE(failure.emulator_crash()) << result.DebugString();
+  if (GetParam() == IsolationChoice::kChroot) {
+    // Nothing holds the emulator up there: that it crashed is only what it has printed.
+    EXPECT_EQ(failure.class_(), v1::FAILURE_CLASS_USER) << result.DebugString();
+    EXPECT_THAT(failure.message(), HasSubstr("a program of another platform crashed under qemu"));
+  } else {
+    EXPECT_EQ(failure.class_(), v1::FAILURE_CLASS_INFRASTRUCTURE) << result.DebugString();
+    EXPECT_THAT(failure.message(), AllOf(HasSubstr("linux/" + own_ + ": "),
+                                         HasSubstr("a program for " + foreign_ + ", which "),
+                                         HasSubstr("crashed under qemu-" + QemuName(foreign_))));
+  }
+  EXPECT_EQ(rig_.Leftovers(), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Isolations, EmulatorTest,

@@ -11,6 +11,7 @@
 
 #include <fstream>
 #include <map>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -74,49 +75,84 @@ TEST(AwaitedCrash, IsThatOfAnyThread) {
   EXPECT_EQ(CrashOf({{"32279", second}, {"32281", crashed}}), 0);
 }
 
-// Waits as qemu does. Of system calls only, as between fork and exec.
-[[noreturn]] void WaitForACrash() {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  sigset_t all_but_one;
-  sigfillset(&all_but_one);
-  sigdelset(&all_but_one, SIGILL);
-  for (;;) sigsuspend(&all_but_one);
+// Processes in cgroups of the test's own, each the first of a namespace, that wait as qemu does.
+class EmulatorWatchTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    hierarchy_ = "/sys/fs/cgroup";
+    if (!PathExists(hierarchy_ + "/cgroup.controllers")) hierarchy_ += "/unified";
+    if (!PathExists(hierarchy_)) hierarchy_ = "/sys/fs/cgroup/pids";
+    if (mkdir(absl::StrCat(hierarchy_, "/", name_, "-1").c_str(), 0755) != 0) {
+      GTEST_SKIP() << "may not make cgroups here";
+    }
+    ASSERT_EQ(mkdir(absl::StrCat(hierarchy_, "/", name_, "-10").c_str(), 0755), 0);
+  }
+  void TearDown() override {
+    for (const pid_t pid : children_) {
+      kill(pid, SIGKILL);
+      waitpid(pid, nullptr, 0);
+    }
+    EXPECT_TRUE(RemoveCgroupsNamed(name_).ok());
+  }
+
+  // Returns when it waits.
+  pid_t Start(const std::string& program, const std::string& cgroup) {
+    const std::string path = dir_.path() + "/" + program;
+    if (!PathExists(path)) {
+      EXPECT_TRUE(WriteFileAtomic(path, *ReadFile(CRASHED_PROGRAM), 0755).ok());
+    }
+    char* const argv[] = {const_cast<char*>(path.c_str()), nullptr};
+    // A fork whose child is the first of a namespace of its own: of system calls only.
+    const auto pid = static_cast<pid_t>(syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0));
+    if (pid == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      execv(argv[0], argv);
+      _exit(127);
+    }
+    children_.push_back(pid);
+    std::ofstream(absl::StrCat(hierarchy_, "/", cgroup, "/cgroup.procs")) << pid;
+    const absl::Time deadline = absl::Now() + absl::Minutes(1);
+    while (AwaitedCrash(absl::StrCat("/proc/", pid)) == 0 && absl::Now() < deadline) {
+      absl::SleepFor(absl::Milliseconds(5));
+    }
+    EXPECT_EQ(AwaitedCrash(absl::StrCat("/proc/", pid)), SIGILL);
+    return pid;
+  }
+  // Waits for it to be killed.
+  void ExpectKilled(pid_t pid) {
+    int status = 0;
+    ASSERT_EQ(waitpid(pid, &status, 0), pid);
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
+    std::erase(children_, pid);
+  }
+  static bool Lives(pid_t pid) { return waitpid(pid, nullptr, WNOHANG) == 0; }
+
+  const std::string name_ = absl::StrCat("manyarch-watch-test-", getpid());
+  const TempDir dir_ = *TempDir::Make();
+  std::string hierarchy_;
+  std::vector<pid_t> children_;
+};
+
+TEST_F(EmulatorWatchTest, KillsThoseOfItsCgroupOnlyAndKnowsOfWhatTheyDied) {
+  const pid_t other = Start("emulator", name_ + "-10");
+  const pid_t watched = Start("emulator", name_ + "-1");
+  EmulatorWatch watch(name_ + "-1", Watched::kAll, absl::Milliseconds(5));
+  ExpectKilled(watched);
+  const CrashedEmulator crashed = watch.Stop();
+  EXPECT_EQ(crashed.signal, SIGILL);
+  EXPECT_EQ(crashed.arch, "");
+  EXPECT_TRUE(Lives(other));
 }
 
-TEST(EmulatorWatch, KillsThoseOfItsCgroupOnlyAndKnowsOfWhatTheyDied) {
-  std::string hierarchy = "/sys/fs/cgroup";
-  if (!PathExists(hierarchy + "/cgroup.controllers")) hierarchy += "/unified";
-  if (!PathExists(hierarchy)) hierarchy = "/sys/fs/cgroup/pids";
-  const std::string name = absl::StrCat("manyarch-watch-test-", getpid());
-  const std::string watched = absl::StrCat(hierarchy, "/", name, "-1");
-  const std::string other = watched + "0";
-  if (mkdir(watched.c_str(), 0755) != 0) GTEST_SKIP() << "may not make cgroups here";
-  ASSERT_EQ(mkdir(other.c_str(), 0755), 0);
-  std::map<std::string, pid_t> children;
-  for (const std::string& dir : {other, watched}) {
-    // A fork whose child is the first of a namespace of its own.
-    const auto pid = static_cast<pid_t>(syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0));
-    if (pid == 0) WaitForACrash();
-    ASSERT_GT(pid, 0);
-    children[dir] = pid;
-    std::ofstream(dir + "/cgroup.procs") << pid;
-  }
-  const std::string spared = absl::StrCat("/proc/", children[other]);
-  const absl::Time deadline = absl::Now() + absl::Minutes(1);
-  while (AwaitedCrash(spared) == 0 && absl::Now() < deadline) {
-    absl::SleepFor(absl::Milliseconds(5));
-  }
-  EXPECT_EQ(AwaitedCrash(spared), SIGILL);
-  EmulatorWatch watch(name + "-1", absl::Milliseconds(5));
-  int status = 0;
-  ASSERT_EQ(waitpid(children[watched], &status, 0), children[watched]);
-  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
-  EXPECT_EQ(watch.Stop(), SIGILL);
-  EXPECT_EQ(waitpid(children[other], &status, WNOHANG), 0);
-
-  kill(children[other], SIGKILL);
-  waitpid(children[other], &status, 0);
-  EXPECT_TRUE(RemoveCgroupsNamed(name).ok());
+TEST_F(EmulatorWatchTest, WhereMostProgramsAreNativeItTellsEmulatorsByTheirNames) {
+  const pid_t program = Start("server", name_ + "-1");
+  const pid_t emulator = Start("qemu-aarch64-static", name_ + "-1");
+  EmulatorWatch watch(name_ + "-1", Watched::kQemus, absl::Milliseconds(5));
+  ExpectKilled(emulator);
+  const CrashedEmulator crashed = watch.Stop();  // It has looked at both.
+  EXPECT_EQ(crashed.signal, SIGILL);
+  EXPECT_EQ(crashed.arch, "arm64");
+  EXPECT_TRUE(Lives(program));
 }
 
 }  // namespace

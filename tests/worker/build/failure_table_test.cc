@@ -17,6 +17,7 @@ struct Facts {
   bool disk_full = false;
   bool emulated = false;
   bool emulator_stuck = false;
+  const char* foreign_emulator = "";
   bool platform_works = true;
 };
 constexpr Facts kOom = {.oom_kill = true};
@@ -24,6 +25,7 @@ constexpr Facts kOverLimit = {.oom_kill = true, .memory_limit = true};
 constexpr Facts kDiskFull = {.disk_full = true};
 constexpr Facts kEmulated = {.emulated = true};
 constexpr Facts kStuck = {.emulated = true, .emulator_stuck = true};
+constexpr Facts kStuckElsewhere = {.emulator_stuck = true, .foreign_emulator = "arm64"};
 constexpr Facts kLost = {.emulated = true, .platform_works = false};
 
 struct Row {
@@ -115,6 +117,24 @@ const Row kRows[] = {
      "container exited on killed\n"
      "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
      kInfra, 1, "crashed under qemu", kStuck},
+    {"stuck_emulator_of_another_stage", 1,
+     "qemu: uncaught target signal 11 (Segmentation fault) - core dumped\n"
+     "container exited on killed\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kInfra, 1, "a program for arm64, which this build is not for, crashed under qemu-aarch64",
+     kStuckElsewhere},
+    {"crash_that_only_the_output_tells", 139,
+     "qemu: uncaught target signal 11 (Segmentation fault) - core dumped\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 139",
+     kUser, 139, "by what it says, a program of another platform crashed under qemu"},
+    {"stuck_emulator_while_others_want_memory",
+     1,
+     "container exited on killed\n"
+     "Error: building at STEP \"RUN x\": while running runtime: exit status 1",
+     kInfra,
+     1,
+     "crashed under qemu",
+     {.oom_kill = true, .emulated = true, .emulator_stuck = true}},
     {"trap_under_emulation", 133,
      "Error: building at STEP \"RUN x\": while running runtime: exit status 133", kInfra, 133,
      "crashed under qemu", kEmulated},
@@ -305,6 +325,7 @@ TEST_P(FailureTableTest, Classifies) {
   evidence.disk_full = row.facts.disk_full;
   evidence.emulated = row.facts.emulated;
   evidence.emulator_stuck = row.facts.emulator_stuck;
+  evidence.foreign_emulator = row.facts.foreign_emulator;
   evidence.platform_works = row.facts.platform_works;
   const Verdict verdict = Classify(evidence);
   EXPECT_EQ(verdict.failure_class, row.want) << verdict.message;
@@ -325,6 +346,13 @@ TEST(FailureTable, TellsEmulatorCrashesFromOtherFailuresOfTheMachine) {
   EXPECT_TRUE(Classify(crash).emulator_crash);
   crash.emulated = false;  // A native program may print what it likes.
   EXPECT_FALSE(Classify(crash).emulator_crash);
+  // A stage of another platform: a native worker of this one would crash it as well.
+  for (const bool emulated : {false, true}) {
+    crash.emulated = emulated;
+    crash.emulator_stuck = true;
+    crash.foreign_emulator = "s390x";
+    EXPECT_FALSE(Classify(crash).emulator_crash) << emulated;
+  }
   Evidence full;
   full.exit_code = 1;
   full.emulated = full.disk_full = true;
