@@ -24,20 +24,31 @@ PlatformWatch::~PlatformWatch() {
 
 void PlatformWatch::LookNow() {
   absl::MutexLock lock(&mutex_);
-  asked_ = true;
+  ++asked_;
   wake_.Signal();
+}
+
+void PlatformWatch::LookNowAndWait() {
+  absl::MutexLock lock(&mutex_);
+  const int64_t mine = ++asked_;
+  wake_.Signal();
+  while (done_ < mine) answered_.Wait(&mutex_);
 }
 
 void PlatformWatch::Run() {
   while (true) {
+    int64_t asked = 0;
     {
       absl::MutexLock lock(&mutex_);
       bool due = false;
-      while (!over_ && !asked_ && !due) due = wake_.WaitWithTimeout(&mutex_, interval_);
+      while (!over_ && asked_ == done_ && !due) due = wake_.WaitWithTimeout(&mutex_, interval_);
       if (over_) return;
-      asked_ = false;
+      asked = asked_;
     }
     Look();
+    absl::MutexLock lock(&mutex_);
+    done_ = asked;
+    answered_.SignalAll();
   }
 }
 

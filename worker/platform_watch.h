@@ -1,6 +1,7 @@
 // Notices when this machine begins or ceases to run a platform.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <thread>
 
@@ -28,6 +29,8 @@ class PlatformWatch {
 
   // Does not wait for the outcome.
   void LookNow() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Returns when it has looked, and told what was different; before this object goes.
+  void LookNowAndWait() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -38,7 +41,9 @@ class PlatformWatch {
   v1::WorkerDescription known_;  // The thread's alone.
   absl::Mutex mutex_;
   absl::CondVar wake_;
-  bool asked_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::CondVar answered_;
+  int64_t asked_ ABSL_GUARDED_BY(mutex_) = 0;  // Times; and how many of them are done.
+  int64_t done_ ABSL_GUARDED_BY(mutex_) = 0;
   bool over_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

@@ -114,9 +114,10 @@ absl::Status RunWorker(const Options& options) {
     if (!now.ok() || !now->offered.empty()) return true;
     // A busy machine's slowness says nothing of its emulator.
     if (now->refused.front().timed_out) return true;
-    // What runs no more is to be offered no more, not only from the next hour on.
+    // What runs no more is to be offered no more when this attempt has failed: else its slot would
+    // get the next build of the platform.
     absl::MutexLock lock(&watch_mutex);
-    if (watch != nullptr) watch->LookNow();
+    if (watch != nullptr) watch->LookNowAndWait();
     return false;
   };
   MA_ASSIGN_OR_RETURN(const std::unique_ptr<AttemptRunner> runner,

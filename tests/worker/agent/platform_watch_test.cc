@@ -22,7 +22,6 @@ class PlatformWatchTest : public testing::Test {
   PlatformWatch::Ports Ports() {
     return {.look = [this]() -> absl::StatusOr<v1::WorkerDescription> {
               absl::MutexLock lock(&mutex_);
-              ++looks_;
               if (arch_.empty()) return absl::InternalError("no scratch directory");
               return Offering(arch_);
             },
@@ -36,20 +35,6 @@ class PlatformWatchTest : public testing::Test {
     absl::MutexLock lock(&mutex_);
     arch_ = arch;
   }
-  // Two more looks: what the first found was told before the second began.
-  void AwaitLooks(PlatformWatch& watch) {
-    for (int i = 0; i < 2; ++i) {
-      int wanted = 0;
-      {
-        absl::MutexLock lock(&mutex_);
-        wanted = looks_ + 1;
-      }
-      watch.LookNow();
-      absl::MutexLock lock(&mutex_);
-      const auto looked = [&] { return looks_ >= wanted; };
-      ASSERT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&looked), absl::Minutes(1)));
-    }
-  }
   std::vector<std::string> told() {
     absl::MutexLock lock(&mutex_);
     return told_;
@@ -57,26 +42,25 @@ class PlatformWatchTest : public testing::Test {
 
   absl::Mutex mutex_;
   std::string arch_ = "amd64";
-  int looks_ = 0;
   std::vector<std::string> told_;
 };
 
 TEST_F(PlatformWatchTest, TellsWhatIsNewOnceAndNothingElse) {
   PlatformWatch watch(Ports(), Offering("amd64"));
-  AwaitLooks(watch);
+  watch.LookNowAndWait();
   EXPECT_TRUE(told().empty());
   SetArch("riscv64");
-  AwaitLooks(watch);
-  AwaitLooks(watch);
+  watch.LookNowAndWait();
+  watch.LookNowAndWait();
   EXPECT_EQ(told(), std::vector<std::string>{"riscv64"});
 }
 
 TEST_F(PlatformWatchTest, ALookThatFailsChangesNothing) {
   PlatformWatch watch(Ports(), Offering("amd64"));
   SetArch("");
-  AwaitLooks(watch);
+  watch.LookNowAndWait();
   SetArch("amd64");
-  AwaitLooks(watch);
+  watch.LookNowAndWait();
   EXPECT_TRUE(told().empty());
 }
 
