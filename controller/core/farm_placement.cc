@@ -1,5 +1,7 @@
 // Carries out what the placement policy decides, and says why those that wait do.
 #include <algorithm>
+#include <limits>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "controller/core/farm.h"
@@ -159,8 +161,17 @@ void Farm::Dispatch(const WorkerClass& of) {
   while (const std::optional<Decision> decision = policy_.ForClass(of, now_)) Offer(*decision);
 }
 
+// Steadier workers first: where a project may start one more only, what has waited for them gets
+// it.
 void Farm::DispatchAll() {
-  for (const auto& of : pool_.classes()) Dispatch(*of);
+  std::vector<const WorkerClass*> classes;
+  for (const auto& of : pool_.classes()) classes.push_back(of.get());
+  const auto lasts = [](const WorkerClass* of) {
+    return of->steady_for > 0 ? of->steady_for : std::numeric_limits<double>::infinity();
+  };
+  std::stable_sort(classes.begin(), classes.end(),
+                   [&](const WorkerClass* a, const WorkerClass* b) { return lasts(a) > lasts(b); });
+  for (const WorkerClass* of : classes) Dispatch(*of);
 }
 
 // A slot is given to an attempt: what it costs its project, and when it is predicted to be free.

@@ -118,6 +118,24 @@ TEST_F(Steadiness, ShortBuildsAreFoundBehindAnyNumberOfLongOnes) {
   EXPECT_THAT(rig_.Push(3, "half-amd64-1"), Contains(HasSubstr(" to 3")));
 }
 
+TEST(SteadinessUnderALimit, WhatHasWaitedGetsTheSteadySlotBeforeLaterOnesGetTheOthers) {
+  FarmOptions options;
+  options.queue.max_running = 1;
+  options.queue.max_overtake = absl::Minutes(10);
+  FarmRig rig(Known(), options);
+  rig.Join("flapping", 1, {"linux/amd64", "linux/386"});
+  rig.Do(WorkerGone{1});
+  rig.Pass(absl::Minutes(2));
+  rig.Join("flapping", 2, {"linux/amd64", "linux/386"});
+  rig.Join("steady", 3, {"linux/amd64", "linux/riscv64"});
+  rig.Submit("first", SpecOf("reg/short"));
+  rig.Accept(3, "first-amd64-1");
+  rig.Submit("long", SpecOf("reg/long"));
+  rig.Pass(absl::Minutes(11), {2, 3});
+  rig.Submit("later", FarmRig::Spec({"linux/386"}));
+  EXPECT_THAT(rig.Push(3, "first-amd64-1"), Contains("offer long-amd64-1 to 3"));
+}
+
 TEST_F(Steadiness, ALossIsForgottenAfterADay) {
   rig_.Pass(absl::Hours(25), {1, 3});
   EXPECT_THAT(rig_.Submit("long", SpecOf("reg/long")), Contains("offer long-amd64-1 to 3"));
