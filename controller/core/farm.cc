@@ -55,6 +55,7 @@ void Farm::Start(Now now, Effects& effects) {
             absl::ToDoubleSeconds(estimates_.Predict(KindOf(*job, b), attempt.emulated, true).mean);
         Worker* worker = pool_.Find(attempt.worker);
         if (worker != nullptr) Occupy(*worker, *job, attempt);
+        if (attempt.emulated && job->spec->hedge) alone_.insert(attempt.id);
       }
     }
   }

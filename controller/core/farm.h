@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -183,6 +184,12 @@ class Farm {
   void LoseWorker(Worker& worker);
   uint64_t SessionOf(const std::string& worker_id) const;
 
+  // farm_hedging.cc
+  void NoteEmulated(const Place& place);
+  void HedgeAll();
+  bool Hedge(const std::string& attempt_id);
+  std::string WaitsForBeside(const Job& job, size_t build);
+
   // farm_placement.cc
   void Enqueue(Job& job, size_t build, absl::Time not_before);
   void Dequeue(const Job& job, size_t build);
@@ -237,7 +244,10 @@ class Farm {
   WaitingQueue queue_{options_.queue};
   Policy policy_{&queue_, &pool_, &estimates_};
   absl::flat_hash_map<std::string, Slot> slots_;  // By attempt.
-  bool reconsidering_ = false;                    // A timer for it is set.
+  // Attempts of hedged jobs that run under emulation and, for want of any native worker, wait for
+  // none; after a restart all that run so.
+  std::set<std::string> alone_;
+  bool reconsidering_ = false;  // A timer for it is set.
   std::multimap<absl::Time, Timer> timers_;
   int64_t last_generation_ = 0;
   int64_t successes_ = 0;  // Attempts that have won, since the start.

@@ -131,6 +131,7 @@ void Farm::Revive(const Place& place, Phase phase) {
     place.job->state = JobRunning{};
     place.job->started_at = now_.wall;
   }
+  NoteEmulated(place);
   Changed(*place.job);
 }
 

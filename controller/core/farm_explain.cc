@@ -31,17 +31,8 @@ void Farm::On(const Explain& event) {
       }
       if (!event.times_only)
         one.workers = ExplainWorkers(pool_, NeedOf(job, b), WorkersTried(build));
-    } else if (queue_.Find({job.generation, b}) != nullptr) {
-      one.beside = "it starts on a native worker as well";
-      const absl::Time start = ForecastWaiting(job, b).start;
-      absl::StrAppend(&one.beside,
-                      start == absl::InfiniteFuture()
-                          ? " when one has a free slot"
-                          : absl::StrCat(", predicted in about ",
-                                         absl::FormatDuration(absl::Ceil(
-                                             std::max(absl::ZeroDuration(), start - now_.steady),
-                                             absl::Minutes(1)))),
-                      ", and the first image wins");
+    } else {
+      one.beside = WaitsForBeside(job, b);
     }
     answer.builds.push_back(std::move(one));
   }

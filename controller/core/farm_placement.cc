@@ -53,8 +53,9 @@ Need Farm::NeedOf(const Job& job, size_t build) const {
   need.hedge = spec.hedge && spec.emulation != Emulation::kNever;
   // Two at a time must not be more than it may have altogether.
   const std::vector<Attempt>& attempts = job.builds[build].attempts;
-  const auto used = std::count_if(attempts.begin(), attempts.end(),
-                                  [](const Attempt& attempt) { return attempt.counts; });
+  const auto used = std::count_if(attempts.begin(), attempts.end(), [](const Attempt& attempt) {
+    return attempt.counts && !IsOnWorker(attempt.state);
+  });
   if (used > 0 && used + 2 > spec.max_attempts) need.hedge = false;
   need.memory_bytes = spec.memory_bytes;
   need.constraints.assign(spec.constraints.begin(), spec.constraints.end());
@@ -68,7 +69,7 @@ Need Farm::NeedOf(const Job& job, size_t build) const {
 absl::btree_set<std::string> Farm::WorkersTried(const Build& build) const {
   absl::btree_set<std::string> tried;
   for (const Attempt& attempt : build.attempts) {
-    if (attempt.counts) tried.insert(attempt.worker);
+    if (attempt.counts && !IsOnWorker(attempt.state)) tried.insert(attempt.worker);
   }
   return tried;
 }
@@ -196,6 +197,7 @@ void Farm::Release(const std::string& attempt_id) {
 // After a worker came, went, or changed what it offers.
 void Farm::WorkerChanged() {
   queue_.DropEmptyLanes();
+  HedgeAll();
   for (auto& [need, lane] : queue_.lanes()) {
     policy_.Refresh(lane);
     const bool servable = Policy::Servable(lane);

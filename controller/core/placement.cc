@@ -298,14 +298,16 @@ std::optional<Decision> Policy::Guest(const Lane& lane, const WorkerClass* only,
   return std::nullopt;
 }
 
-// Whether it runs emulated already, and would not end sooner if it started natively as well.
-bool Policy::WaitsForNative(const WaitingBuild& build, Now now) {
-  return build.hedged && now.steady + absl::Seconds(build.native) >= build.hedged_until;
+// Whether it runs emulated already, and is left at that: there is no native worker, or it would not
+// end sooner if it started natively as well.
+bool Policy::RunsOn(const Lane& lane, const WaitingBuild& build, Now now) {
+  return build.hedged &&
+         (HomeIsEmulated(lane) || EndsSooner(now.steady, build.hedged_until, build));
 }
 
 bool Policy::WouldStart(const Lane& lane, const WorkerClass& of, const WaitingBuild& build,
                         Now now) {
-  return !WaitsForNative(build, now) &&
+  return !RunsOn(lane, build, now) &&
          Home(lane, FreeAtHome(lane, &of, now), build, false, now).has_value();
 }
 
@@ -314,7 +316,7 @@ std::optional<Decision> Policy::ForLane(const Lane& lane, const BuildKey* fresh,
   const std::vector<Place> places = FreeAtHome(lane, nullptr, now);
   if (!places.empty()) {
     const auto look = [&](const WaitingBuild& build) {
-      if (!WaitsForNative(build, now)) found = Home(lane, places, build, false, now);
+      if (!RunsOn(lane, build, now)) found = Home(lane, places, build, false, now);
       return found.has_value();
     };
     queue_->Visit(lane, now.steady, kGlance, look);
@@ -351,7 +353,7 @@ std::optional<Decision> Policy::ForClass(const WorkerClass& of, Now now) {
       const std::vector<Place> places = FreeAtHome(lane, &of, now);
       bool first = true;  // Only the first reluctant one of a lane can be the first of all.
       queue_->Visit(lane, now.steady, kLookAhead, [&, &its = lane](const WaitingBuild& build) {
-        if (WaitsForNative(build, now)) return false;
+        if (RunsOn(its, build, now)) return false;
         const bool overtaken = first && build.avoid.empty() && queue_->IsAged(build, now.steady);
         std::optional<Decision> one = Home(its, places, build, overtaken, now);
         if (!one) return false;

@@ -64,6 +64,11 @@ class Policy {
   double HomeDone(const Lane& lane, Now now);
   // Whether any registered worker may ever take builds of the lane.
   static bool Servable(const Lane& lane);
+  // Whether an attempt under emulation that is predicted to end then ends before a native one would
+  // that starts now.
+  static bool EndsSooner(absl::Time now, absl::Time emulated_until, const WaitingBuild& build) {
+    return now + absl::Seconds(build.native) >= emulated_until;
+  }
   // Whether builds of the lane are emulated when it is their turn.
   static bool HomeIsEmulated(const Lane& lane) { return !AnyNative(lane.options); }
 
@@ -96,7 +101,7 @@ class Policy {
   static bool TriedAll(const Lane& lane, const WaitingBuild& build);
   std::optional<Decision> Home(const Lane& lane, const std::vector<Place>& places,
                                const WaitingBuild& build, bool overtaken, Now now);
-  static bool WaitsForNative(const WaitingBuild& build, Now now);
+  static bool RunsOn(const Lane& lane, const WaitingBuild& build, Now now);
   std::optional<Decision> Guest(const Lane& lane, const WorkerClass* only, Now now);
   std::optional<Decision> On(const Option& option, const WaitingBuild& build, bool may_repeat,
                              Now now) const;
