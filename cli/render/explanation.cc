@@ -46,8 +46,9 @@ std::string ExplanationText(const v1::ExplainJobResponse& why, absl::Time now) {
   }
   if (job.has_predicted_finish()) {
     absl::StrAppend(&text, "  all platforms are built in about ",
-                    ShortDuration(ToTime(job.predicted_finish()) - now), ", ",
-                    PlatformText(job.gating()), " last\n");
+                    ShortDuration(ToTime(job.predicted_finish()) - now),
+                    job.finish_guessed() ? " (a guess), " : ", ", PlatformText(job.gating()),
+                    " last\n");
   }
   for (const v1::BuildExplanation& build : why.builds()) {
     const std::string platform = PlatformText(build.platform());

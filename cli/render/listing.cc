@@ -121,7 +121,8 @@ std::string JobText(const v1::Job& job, absl::Time now) {
   if (job.has_predicted_finish()) {
     rows.push_back(
         {"Built in", absl::StrCat("about ", ShortDuration(ToTime(job.predicted_finish()) - now),
-                                  ", ", PlatformText(job.gating()), " last")});
+                                  job.finish_guessed() ? " (a guess)" : "", ", ",
+                                  PlatformText(job.gating()), " last")});
   }
   if (!job.retry_of().empty()) rows.push_back({"Retry of", job.retry_of()});
   if (!job.spec().source().empty()) rows.push_back({"Source", job.spec().source()});

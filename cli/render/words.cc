@@ -82,8 +82,9 @@ std::string TimeLeftText(const v1::Job& job, absl::Time now) {
   if (!job.has_predicted_finish()) return "";
   const absl::Duration left = ToTime(job.predicted_finish()) - now;
   const bool over = left <= absl::ZeroDuration();
+  const char* const guess = job.finish_guessed() ? " (a guess)" : "";
   return absl::StrCat(over ? "longer than predicted" : absl::StrCat(RoughDuration(left), " left"),
-                      ", ", PlatformText(job.gating()), " decides");
+                      guess, ", ", PlatformText(job.gating()), " decides");
 }
 
 std::string StartText(const v1::Build& build, absl::Time now) {
@@ -93,7 +94,8 @@ std::string StartText(const v1::Build& build, absl::Time now) {
       left <= absl::ZeroDuration() ? "any moment" : absl::StrCat("in ", RoughDuration(left));
   return absl::StrCat(
       "starts ", when,
-      build.predicted_worker().empty() ? "" : absl::StrCat(" on ", build.predicted_worker()));
+      build.predicted_worker().empty() ? "" : absl::StrCat(" on ", build.predicted_worker()),
+      build.start_guessed() ? " (a guess)" : "");
 }
 
 std::string PredictionText(const v1::Build& build, absl::Time now) {
@@ -105,6 +107,12 @@ std::string PredictionText(const v1::Build& build, absl::Time now) {
   if (build.has_predicted_start()) absl::StrAppend(&text, "; starts", in(build.predicted_start()));
   if (build.has_predicted_finish()) {
     absl::StrAppend(&text, text.empty() ? "; ends" : ", ends", in(build.predicted_finish()));
+  }
+  if (text.empty()) return "";
+  if (build.has_predicted_finish() && build.time_guessed()) {
+    text += " (a guess: nothing like it was built yet)";
+  } else if (build.start_guessed()) {
+    text += " (a guess: nothing like what runs there before it was built yet)";
   }
   return text;
 }

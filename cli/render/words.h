@@ -32,7 +32,8 @@ absl::Time ToTime(const google::protobuf::Timestamp& time);
 // "less than a minute", "about 12 min", "about 2 h 05 min": for what is predicted.
 std::string RoughDuration(absl::Duration duration);
 
-// "about 12 min left, linux/s390x decides" while that can be told; else empty.
+// "about 12 min left, linux/s390x decides" while that can be told; else empty. What rests on
+// nothing learned is called a guess, here and below.
 std::string TimeLeftText(const v1::Job& job, absl::Time now);
 
 // "starts in about 3 min on w2", as far as it is predicted; else empty.

@@ -44,6 +44,9 @@ struct BuildExplanation {
   std::optional<absl::Time> predicted_start;  // Wall; absent where it runs, or cannot be told.
   std::optional<absl::Time> predicted_finish;  // Wall; absent where it has ended, or as above.
   std::string predicted_worker;  // The name of whose slot it gets, where its turn is next.
+  // Of builds like what holds the slot that it waits for, or like itself, none was built yet.
+  bool start_guessed = false;
+  bool time_guessed = false;
 };
 
 // Answers Explain. NOT_FOUND: no such live job.

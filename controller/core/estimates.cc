@@ -59,29 +59,32 @@ double Estimates::EmulationFactor(const Platform& platform) const {
 }
 
 // What it would take natively on a warm worker, by the nearest thing known.
-double Estimates::NativeSeconds(const BuildKind& kind) const {
-  const auto native_of = [this](const BuildKind& of, const History& history) {
+Estimates::Native Estimates::NativeOf(const BuildKind& kind) const {
+  const auto native_of = [this](const BuildKind& of, const History& history) -> Native {
     const double native = MeanOf(history.native, true);
-    return native > 0 ? native : MeanOf(history.emulated, true) / EmulationFactor(of.platform);
+    if (native > 0) return {native, false};
+    return {MeanOf(history.emulated, true) / EmulationFactor(of.platform),
+            !factors_.contains(of.platform)};
   };
   if (const History* own = Find(kind)) {
-    if (const double seconds = native_of(kind, *own); seconds > 0) return seconds;
+    if (const Native native = native_of(kind, *own); native.seconds > 0) return native;
   }
   // The same stage on other platforms, else other stages: they stand next to each other.
   for (const bool same_target : {true, false}) {
-    double sum = 0;
+    Native sum;
     int known = 0;
     for (auto it = kinds_.lower_bound({kind.repository, same_target ? kind.target : "", {}});
          it != kinds_.end() && it->first.repository == kind.repository && known < 16; ++it) {
       if (same_target && it->first.target != kind.target) break;
-      const double seconds = native_of(it->first, it->second);
-      if (seconds <= 0) continue;
-      sum += seconds;
+      const Native one = native_of(it->first, it->second);
+      if (one.seconds <= 0) continue;
+      sum.seconds += one.seconds;
+      sum.mere_guess |= one.mere_guess;
       ++known;
     }
-    if (known > 0) return sum / known;
+    if (known > 0) return {sum.seconds / known, sum.mere_guess};
   }
-  return native_.count > 0 ? native_.mean : kNativePrior;
+  return {native_.count > 0 ? native_.mean : kNativePrior, true};
 }
 
 Estimate Estimates::Predict(const BuildKind& kind, bool emulated, bool warm) const {
@@ -93,14 +96,18 @@ Estimate Estimates::Predict(const BuildKind& kind, bool emulated, bool warm) con
                                    ? (warm ? mode.warm : mode.cold)
                                    : (warm ? mode.cold : mode.warm);
       const double spread = learned.count > 1 ? std::sqrt(learned.variance) : mean * kPriorSpread;
-      return {absl::Seconds(mean), absl::Seconds(spread), 0};
+      return {absl::Seconds(mean), absl::Seconds(spread), 0, false};
     }
   }
-  double seconds = NativeSeconds(kind);
-  if (emulated) seconds *= EmulationFactor(kind.platform);
+  auto [seconds, mere_guess] = NativeOf(kind);
+  if (emulated) {
+    seconds *= EmulationFactor(kind.platform);
+    mere_guess |= !factors_.contains(kind.platform);
+  }
   if (!warm) seconds *= kColdPrior;
   const bool other_mode = own != nullptr && MeanOf(own->Of(!emulated), warm) > 0;
-  return {absl::Seconds(seconds), absl::Seconds(seconds * kPriorSpread), other_mode ? 1 : 2};
+  return {absl::Seconds(seconds), absl::Seconds(seconds * kPriorSpread), other_mode ? 1 : 2,
+          mere_guess};
 }
 
 bool Estimates::IsWarm(const BuildKind& kind, const std::string& worker, absl::Time wall) const {

@@ -58,6 +58,9 @@ struct Estimate {
   // How far it is from what was seen: 0 where this kind was built in this mode, 1 in the other mode
   // only, 2 never.
   int guessed = 2;
+  // Whether it rests on a prior: nothing of the repository was built yet, or nothing yet tells what
+  // emulation costs on the platform.
+  bool mere_guess = true;
 };
 
 // Where a kind was never built in a mode, the nearest thing known stands in: the other mode scaled
@@ -87,7 +90,12 @@ class Estimates {
 
  private:
   History& Touch(const BuildKind& kind, absl::Time wall);
-  double NativeSeconds(const BuildKind& kind) const;
+  // Seconds, and whether nothing like it was built yet.
+  struct Native {
+    double seconds = 0;
+    bool mere_guess = false;
+  };
+  Native NativeOf(const BuildKind& kind) const;
   void LearnFactor(const Platform& platform, const History& history);
 
   absl::btree_map<BuildKind, History> kinds_;

@@ -51,8 +51,9 @@ void Farm::Start(Now now, Effects& effects) {
           attempt.began =
               now_.steady - std::max(absl::ZeroDuration(), now_.wall - attempt.accepted_at);
         }
-        attempt.predicted =
-            absl::ToDoubleSeconds(estimates_.Predict(KindOf(*job, b), attempt.emulated, true).mean);
+        const Estimate estimate = estimates_.Predict(KindOf(*job, b), attempt.emulated, true);
+        attempt.predicted = absl::ToDoubleSeconds(estimate.mean);
+        attempt.guessed = estimate.mere_guess;
         Worker* worker = pool_.Find(attempt.worker);
         if (worker != nullptr) Occupy(*worker, *job, attempt);
         if (attempt.emulated && job->spec->hedge) alone_.insert(attempt.id);

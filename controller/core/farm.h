@@ -128,6 +128,8 @@ class Farm {
     absl::Time start = absl::InfiniteFuture();
     absl::Time finish = absl::InfiniteFuture();
     std::string worker;  // By name, where it can be told.
+    bool start_guessed = false;
+    bool time_guessed = false;
   };
   void Forecast(const Job& job, size_t build, BuildExplanation& to);
   Span ForecastWaiting(const Job& job, size_t build);

@@ -60,6 +60,7 @@ void Farm::Offer(const Decision& decision) {
   attempt.state = AttemptOffered{};
   attempt.offered_at = now_.wall;
   attempt.predicted = decision.predicted;
+  attempt.guessed = decision.mere_guess;
 
   if (decision.hedged) {
     queue_.Hedge(decision.key, now_.steady + absl::Seconds(decision.predicted));

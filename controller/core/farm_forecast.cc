@@ -14,6 +14,7 @@ constexpr int kMostWorkers = 200;
 struct FreeSlot {
   absl::Time at = absl::InfiniteFuture();
   std::string worker;
+  std::string attempt = {};  // That holds it till then; empty: none.
 };
 
 // When the first slot of the class is predicted to be free, and whose.
@@ -25,7 +26,7 @@ FreeSlot FirstFree(const WorkerClass& of, const WorkerPool& pool, absl::Time now
     if (++looked_at > kMostWorkers) break;
     for (const auto& [attempt, end] : pool.Find(id)->expected_end) {
       const absl::Time at = std::max(end, now);
-      if (at < first.at) first = {at, id};
+      if (at < first.at) first = {at, id, attempt};
     }
   }
   return first;
@@ -57,19 +58,24 @@ Farm::Span Farm::ForecastWaiting(const Job& job, size_t build) {
     start += std::max(absl::ZeroDuration(), left) * std::min(1.0, ahead / all);
   }
   const absl::Time finish = start + absl::Seconds(emulated ? entry->emulated : entry->native);
-  return {start, finish, ahead > 0 ? "" : pool_.Find(first.worker)->description.name};
+  const std::optional<Place> before = FindAttempt(first.attempt);
+  return {start, finish, ahead > 0 ? "" : pool_.Find(first.worker)->description.name,
+          before && before->ref().guessed, entry->guessed};
 }
 
 Farm::Span Farm::ForecastRunning(const Build& build) const {
   Span span;
   for (const Attempt& attempt : build.attempts) {
     if (std::holds_alternative<AttemptVerifying>(attempt.state))
-      return {now_.steady, now_.steady, ""};
+      return {now_.steady, now_.steady, "", false, false};
     const Worker* worker = pool_.Find(attempt.worker);
     if (!IsOnWorker(attempt.state) || worker == nullptr) continue;
     const auto end = worker->expected_end.find(attempt.id);
     if (end == worker->expected_end.end()) continue;
-    span.finish = std::min(span.finish, std::max(end->second, now_.steady));
+    const absl::Time finish = std::max(end->second, now_.steady);
+    if (finish >= span.finish) continue;
+    span.finish = finish;
+    span.time_guessed = attempt.guessed;
   }
   return span;
 }
@@ -87,6 +93,8 @@ void Farm::Forecast(const Job& job, size_t build, BuildExplanation& to) {
   if (span.start != absl::InfiniteFuture()) to.predicted_start = span.start + skew;
   if (span.finish != absl::InfiniteFuture()) to.predicted_finish = span.finish + skew;
   to.predicted_worker = std::move(span.worker);
+  to.start_guessed = span.start_guessed;
+  to.time_guessed = span.time_guessed;
 }
 
 }  // namespace manyarch::controller::core

@@ -84,9 +84,13 @@ WaitingBuild Farm::EntryOf(const Job& job, size_t build_index, const Lane& lane)
   entry.kind = KindOf(job, build_index);
   const History* history = estimates_.Find(entry.kind);
   const bool warm = history != nullptr && !history->warm_workers.empty();
-  entry.native = absl::ToDoubleSeconds(estimates_.Predict(entry.kind, false, warm).mean);
-  entry.emulated = absl::ToDoubleSeconds(estimates_.Predict(entry.kind, true, warm).mean);
-  entry.expected = Policy::HomeIsEmulated(lane) ? entry.emulated : entry.native;
+  const Estimate native = estimates_.Predict(entry.kind, false, warm);
+  const Estimate emulated = estimates_.Predict(entry.kind, true, warm);
+  const bool is_emulated = Policy::HomeIsEmulated(lane);
+  entry.native = absl::ToDoubleSeconds(native.mean);
+  entry.emulated = absl::ToDoubleSeconds(emulated.mean);
+  entry.expected = is_emulated ? entry.emulated : entry.native;
+  entry.guessed = is_emulated ? emulated.mere_guess : native.mere_guess;
   for (const std::string& worker : WorkersTried(job.builds[build_index])) {
     entry.avoid.push_back(worker);
   }

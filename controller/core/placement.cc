@@ -123,8 +123,14 @@ Decision Policy::Make(const WaitingBuild& build, const std::string& worker, bool
                       Now now) const {
   const bool warm = estimates_->IsWarm(build.kind, worker, now.wall);
   const Estimate estimate = estimates_->Predict(build.kind, emulated, warm);
-  return {build.key, build.job_id, worker, emulated, false, absl::ToDoubleSeconds(estimate.mean),
-          false};
+  Decision one;
+  one.key = build.key;
+  one.job_id = build.job_id;
+  one.worker = worker;
+  one.emulated = emulated;
+  one.predicted = absl::ToDoubleSeconds(estimate.mean);
+  one.mere_guess = estimate.mere_guess;
+  return one;
 }
 
 // A free worker of the class, one that is warm before others, then the one with the fewest

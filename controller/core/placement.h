@@ -38,6 +38,7 @@ struct Decision {
   bool emulated = false;
   bool hedged = false;   // It goes on waiting for a native slot.
   double predicted = 0;  // Seconds it will need the slot.
+  bool mere_guess = false;
   // It would rather wait for a steadier worker, and is only not to be overtaken.
   bool reluctant = false;
 };

@@ -33,7 +33,8 @@ struct WaitingBuild {
   BuildKind kind;
   double native = 0;               // Seconds it is predicted to take,
   double emulated = 0;             // and under emulation,
-  double expected = 0;             // and in the way in which it is likely to be built.
+  double expected = 0;             // and in the way in which it is likely to be built,
+  bool guessed = false;            // which rests on nothing learned.
   std::vector<std::string> avoid;  // Workers where it came to nothing.
   // It runs under emulation already, and is predicted to end there at this time (steady): it only
   // waits for a native slot.

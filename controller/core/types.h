@@ -145,6 +145,7 @@ struct Attempt {
   absl::Time deadline = absl::InfiniteFuture();  // Steady: when the controller itself ends it.
   absl::Time began = absl::InfiniteFuture();     // Steady: when its worker took it.
   double predicted = 0;                          // Seconds that it was expected to need its slot.
+  bool guessed = false;                          // That rests on nothing learned.
   absl::Duration took;  // From then until its image was reported; zero: not known.
 };
 

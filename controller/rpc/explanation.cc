@@ -77,6 +77,7 @@ std::string SummaryOf(const v1::Build& build) {
 void AddForecast(const std::vector<core::BuildExplanation>& builds, v1::Job& job) {
   std::optional<absl::Time> last;
   bool all_known = true;
+  bool guessed = false;
   for (v1::Build& build : *job.mutable_builds()) {
     const bool live =
         build.state() == v1::BUILD_STATE_WAITING || build.state() == v1::BUILD_STATE_RUNNING;
@@ -91,10 +92,13 @@ void AddForecast(const std::vector<core::BuildExplanation>& builds, v1::Job& job
         *build.mutable_predicted_finish() = wire::ToProto(*known.predicted_finish);
       }
       build.set_predicted_worker(known.predicted_worker);
+      build.set_start_guessed(known.start_guessed);
+      build.set_time_guessed(known.time_guessed);
       finish = known.predicted_finish;
     }
     if (build.optional()) continue;
     all_known = all_known && finish.has_value();
+    guessed = guessed || build.start_guessed() || build.time_guessed();
     if (!finish || (last && *finish <= *last)) continue;
     last = finish;
     *job.mutable_gating() = build.platform();
@@ -104,6 +108,7 @@ void AddForecast(const std::vector<core::BuildExplanation>& builds, v1::Job& job
     return;
   }
   *job.mutable_predicted_finish() = wire::ToProto(*last);
+  job.set_finish_guessed(guessed);
 }
 
 void KeepForecast(const v1::Job& told, v1::Job& job) {
@@ -115,10 +120,13 @@ void KeepForecast(const v1::Job& told, v1::Job& job) {
     if (known.has_predicted_start()) *build.mutable_predicted_start() = known.predicted_start();
     if (known.has_predicted_finish()) *build.mutable_predicted_finish() = known.predicted_finish();
     build.set_predicted_worker(known.predicted_worker());
+    build.set_start_guessed(known.start_guessed());
+    build.set_time_guessed(known.time_guessed());
   }
   if (!told.has_predicted_finish()) return;
   *job.mutable_predicted_finish() = told.predicted_finish();
   *job.mutable_gating() = told.gating();
+  job.set_finish_guessed(told.finish_guessed());
 }
 
 v1::ExplainJobResponse ExplanationOf(v1::Job job,

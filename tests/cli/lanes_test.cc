@@ -122,5 +122,19 @@ TEST(Lanes, TellWhenAWaitingBuildIsToStartAndTheHeadingWhatTheJobWaitsForLast) {
                   "  linux/s390x  waiting      starts in less than a minute"));
 }
 
+TEST(Lanes, CallAGuessAGuess) {
+  const auto job = FromText<v1::Job>(R"(id: "j1" state: JOB_STATE_RUNNING
+      gating { os: "linux" arch: "s390x" } predicted_finish { seconds: 1700000720 }
+      finish_guessed: true
+      builds { platform { os: "linux" arch: "arm64" } state: BUILD_STATE_WAITING
+               predicted_start { seconds: 1700000180 } time_guessed: true }
+      builds { platform { os: "linux" arch: "s390x" } state: BUILD_STATE_WAITING
+               predicted_start { seconds: 1700000300 } start_guessed: true })");
+  EXPECT_THAT(Texts(job, {}, 0, ScreenSize{101, 24}),
+              ElementsAre("job j1  running  about 12 min left (a guess), linux/s390x decides",
+                          "  linux/arm64  waiting      starts in about 3 min",
+                          "  linux/s390x  waiting      starts in about 5 min (a guess)"));
+}
+
 }  // namespace
 }  // namespace manyarch::cli

@@ -52,5 +52,22 @@ TEST(Words, TruncationKeepsCharactersWhole) {
   EXPECT_EQ(Truncated("aü", 2), "a");
 }
 
+TEST(Words, APredictionThatRestsOnNothingLearnedIsCalledAGuess) {
+  v1::Build build;
+  EXPECT_EQ(PredictionText(build, At(0)), "");
+  build.mutable_predicted_finish()->set_seconds(kStart + 600);
+  EXPECT_EQ(PredictionText(build, At(0)), "; ends in about 10m 00s");
+  build.set_time_guessed(true);
+  EXPECT_EQ(PredictionText(build, At(0)),
+            "; ends in about 10m 00s (a guess: nothing like it was built yet)");
+  build.set_time_guessed(false);
+  build.set_start_guessed(true);
+  build.mutable_predicted_start()->set_seconds(kStart + 120);
+  EXPECT_EQ(
+      PredictionText(build, At(0)),
+      "; starts in about 2m 00s, ends in about 10m 00s (a guess: nothing like what runs there "
+      "before it was built yet)");
+}
+
 }  // namespace
 }  // namespace manyarch::cli

@@ -125,6 +125,25 @@ TEST(Estimates, EmulatorCrashesAreCountedUntilItSucceeds) {
   EXPECT_EQ(estimates.Find(kind)->emulator_crashes, 0);
 }
 
+TEST(Estimates, AreMereGuessesWhileNothingLikeItWasBuilt) {
+  Estimates estimates;
+  const auto guess = [&](const BuildKind& kind, bool emulated) {
+    return estimates.Predict(kind, emulated, true).mere_guess;
+  };
+  EXPECT_TRUE(guess(Kind("a", "amd64"), false));
+  estimates.Succeeded(Kind("a", "amd64"), "w", false, absl::Minutes(3), kNow);
+  EXPECT_FALSE(guess(Kind("a", "amd64"), false));
+  EXPECT_FALSE(guess(Kind("a", "s390x"), false));  // As on the other platform.
+  EXPECT_TRUE(guess(Kind("b", "amd64"), false));   // The farm's builds in general say little.
+  // What emulation costs there is not known.
+  EXPECT_TRUE(guess(Kind("a", "s390x"), true));
+  estimates.Succeeded(Kind("b", "s390x"), "w", true, absl::Minutes(30), kNow);
+  EXPECT_FALSE(guess(Kind("b", "s390x"), true));
+  EXPECT_TRUE(guess(Kind("b", "s390x"), false));
+  estimates.Succeeded(Kind("b", "s390x"), "w", false, absl::Minutes(5), kNow);
+  EXPECT_FALSE(guess(Kind("a", "s390x"), true));
+}
+
 TEST(Estimates, TheOldestKindsAreForgottenAndToldAsChanged) {
   Estimates estimates;
   for (size_t i = 0; i <= Estimates::kMostKinds; ++i) {

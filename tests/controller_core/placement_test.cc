@@ -357,8 +357,26 @@ TEST(Forecast, TellsStartAndEndOfWhatWaitsAndRuns) {
   EXPECT_GE(minutes("j3").first, 14);
   EXPECT_EQ(rig.Forecast("j2").predicted_worker, "w");
   EXPECT_EQ(rig.Forecast("j3").predicted_worker, "");  // Its turn is not next.
+  EXPECT_FALSE(rig.Forecast("j1").time_guessed);
+  EXPECT_FALSE(rig.Forecast("j2").start_guessed);
   rig.Submit("k", SpecOf("reg/app", "linux/s390x"));
   EXPECT_EQ(minutes("k"), std::make_pair(int64_t{-1}, int64_t{-1}));
+}
+
+TEST(Forecast, SaysWhatIsAGuess) {
+  FarmRig rig(After({{"reg/app", "linux/amd64", 10, 0}}));
+  rig.Join("w", 1, {"linux/amd64"});
+  rig.Submit("new", SpecOf("reg/new", "linux/amd64"));
+  rig.Submit("known", SpecOf("reg/app", "linux/amd64"));
+  EXPECT_TRUE(rig.Forecast("new").time_guessed);
+  EXPECT_TRUE(rig.Forecast("known").start_guessed);
+  EXPECT_FALSE(rig.Forecast("known").time_guessed);
+  rig.Cancel("new");
+  rig.Gone(1, "new-amd64-1");
+  EXPECT_FALSE(rig.Forecast("known").time_guessed);
+  rig.Submit("newer", SpecOf("reg/newer", "linux/amd64"));
+  EXPECT_FALSE(rig.Forecast("newer").start_guessed);
+  EXPECT_TRUE(rig.Forecast("newer").time_guessed);
 }
 
 }  // namespace

@@ -67,6 +67,9 @@ TEST_F(ForecastTest, AWatcherOfABuildThatWaitsIsToldWhenItStartsAndWhatTheJobWai
   EXPECT_EQ(waits.builds(0).state(), v1::BUILD_STATE_WAITING);
   EXPECT_EQ(waits.builds(0).predicted_worker(), "w2");
   EXPECT_EQ(waits.gating().arch(), "amd64");
+  EXPECT_TRUE(waits.builds(0).start_guessed());
+  EXPECT_TRUE(waits.builds(0).time_guessed());
+  EXPECT_TRUE(waits.finish_guessed());
   // Nothing is known yet: two minutes each, warm or not.
   const int64_t now = absl::ToUnixSeconds(absl::Now());
   EXPECT_NEAR(static_cast<double>(waits.builds(0).predicted_start().seconds() - now), 120, 60);
@@ -77,6 +80,7 @@ TEST_F(ForecastTest, AWatcherOfABuildThatWaitsIsToldWhenItStartsAndWhatTheJobWai
     return job.revision() == waits.revision() && job.has_predicted_finish();
   });
   EXPECT_EQ(same.builds(0).predicted_worker(), "w2");
+  EXPECT_TRUE(same.finish_guessed());
 
   // Once it runs, only its end is still ahead.
   v1::Finished finished;
