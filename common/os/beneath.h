@@ -16,4 +16,8 @@ namespace manyarch {
 // errno says why.
 UniqueFd OpenBeneath(int dir, const std::string& name, int flags, mode_t mode = 0);
 
+// The same, but no part of `name` may be a link: ELOOP or ENOTDIR. The last one may with O_PATH in
+// `flags`, which opens the link itself. Does not need openat2.
+UniqueFd OpenWithoutLinks(int dir, const std::string& name, int flags);
+
 }  // namespace manyarch

@@ -71,6 +71,30 @@ TEST_F(OpenBeneathTest, WithoutOpenat2ThereAreSingleNamesAndNoLinksToFollow) {
   }
 }
 
+TEST_F(OpenBeneathTest, WithoutLinksIsTheSameWithAndWithoutOpenat2) {
+  const auto open = [&](const std::string& name, int flags = O_RDONLY) {
+    return OpenWithoutLinks(dir_.get(), name, flags).ok() ? 0 : errno;
+  };
+  const auto check = [&] {
+    EXPECT_EQ(open("below/file"), 0);
+    EXPECT_EQ(open("below", O_RDONLY | O_DIRECTORY), 0);
+    EXPECT_EQ(open("below/file/more"), ENOTDIR);
+    EXPECT_EQ(open("below/none"), ENOENT);
+    EXPECT_EQ(open(""), ENOENT);
+    EXPECT_EQ(open("link"), ELOOP);
+    EXPECT_EQ(open("link", O_PATH), 0);
+    EXPECT_NE(open("up/in/below/file"), 0);
+    EXPECT_NE(open("etc/passwd"), 0);
+    for (const char* name : {"..", "../outside", "below/../../outside", "/etc/passwd"}) {
+      EXPECT_EQ(open(name), EXDEV) << name;
+    }
+  };
+  check();
+  for (const int error : {ENOSYS, EPERM}) {
+    if (!WithFailingOpenat2(error, check)) GTEST_SKIP() << "no seccomp filters here";
+  }
+}
+
 TEST_F(OpenBeneathTest, ARaceThatNeverEndsIsGivenUp) {
   if (!WithFailingOpenat2(EAGAIN, [&] { EXPECT_EQ(Open("below"), EAGAIN); })) {
     GTEST_SKIP() << "no seccomp filters here";

@@ -1,6 +1,7 @@
 #include "worker/build/binary_check.h"
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <set>
 #include <system_error>
@@ -44,6 +45,9 @@ class Look {
     Loaders();
     for (size_t layer = 0; layer < image_.new_layers && findings_.cut_short.empty(); ++layer) {
       Layer(layer);
+    }
+    if (tree_.error() != 0 && findings_.cut_short.empty()) {
+      findings_.cut_short = absl::StrCat("an error: ", std::strerror(tree_.error()));
     }
     return std::move(findings_);
   }

@@ -20,8 +20,9 @@ struct BinaryFindings {
   // The first files found wrong, at most kMostNamed, each with what it is: "/usr/bin/app is a
   // program for arm64".
   std::vector<std::string> foreign;
-  int more = 0;           // Not named.
-  std::string cut_short;  // Where a limit was reached: which. Empty: all was looked at.
+  int more = 0;  // Not named.
+  // Where a limit was reached or something could not be read: which. Empty: all was looked at.
+  std::string cut_short;
 
   static constexpr size_t kMostNamed = 3;
 };

@@ -1,8 +1,6 @@
 #include "worker/build/layer_tree.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -14,20 +12,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/os/beneath.h"
 
 namespace manyarch::worker {
 
 namespace {
 
 constexpr int kMostLinks = 40;
-
-// Opens `path` below `dir` without following any link, the last part's included.
-UniqueFd OpenBeneath(int dir, const std::string& path, uint64_t flags) {
-  open_how how = {};
-  how.flags = flags | O_NOFOLLOW | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  return UniqueFd(static_cast<int>(syscall(SYS_openat2, dir, path.c_str(), &how, sizeof how)));
-}
 
 // How overlayfs keeps the name of something that was removed.
 bool IsWhiteout(const struct stat& info) {
@@ -36,7 +27,7 @@ bool IsWhiteout(const struct stat& info) {
 
 // Whether nothing of the layers below is seen in this directory.
 bool IsOpaque(int dir, const std::string& path) {
-  const UniqueFd fd = OpenBeneath(dir, path, O_RDONLY | O_DIRECTORY);
+  const UniqueFd fd = OpenWithoutLinks(dir, path, O_RDONLY | O_DIRECTORY);
   char value = 0;
   for (const char* name : {"trusted.overlay.opaque", "user.overlay.opaque"}) {
     if (fd.ok() && fgetxattr(fd.get(), name, &value, 1) == 1 && value == 'y') return true;
@@ -65,8 +56,12 @@ std::optional<LayerTree::Entry> LayerTree::Look(absl::string_view path) const {
       Entry entry;
       entry.layer = layer;
       entry.path = absl::StrJoin(parts.begin(), parts.begin() + static_cast<ptrdiff_t>(n), "/");
-      const UniqueFd fd = OpenBeneath(dir, entry.path, O_PATH);
-      if (!fd.ok() || fstat(fd.get(), &entry.info) != 0) break;  // Not in this layer.
+      const UniqueFd fd = OpenWithoutLinks(dir, entry.path, O_PATH);
+      if (!fd.ok() || fstat(fd.get(), &entry.info) != 0) {
+        const bool absent = errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG;
+        if (!absent && error_ == 0) error_ = errno;
+        break;  // Not in this layer.
+      }
       if (IsWhiteout(entry.info)) return std::nullopt;
       if (n == parts.size()) return entry;
       if (!S_ISDIR(entry.info.st_mode)) return std::nullopt;
@@ -98,7 +93,7 @@ std::optional<LayerTree::Entry> LayerTree::Find(absl::string_view path) const {
     if (!entry) return std::nullopt;
     if (!S_ISLNK(entry->info.st_mode)) continue;
     char target[PATH_MAX];
-    const UniqueFd link = OpenBeneath(layers_[entry->layer].get(), entry->path, O_PATH);
+    const UniqueFd link = OpenWithoutLinks(layers_[entry->layer].get(), entry->path, O_PATH);
     const ssize_t size = readlinkat(link.get(), "", target, sizeof target);
     if (size <= 0 || ++links > kMostLinks) return std::nullopt;
     const absl::string_view text(target, static_cast<size_t>(size));
@@ -113,7 +108,8 @@ std::optional<LayerTree::Entry> LayerTree::Find(absl::string_view path) const {
 
 std::string LayerTree::Head(const Entry& entry, size_t limit) const {
   if (!S_ISREG(entry.info.st_mode)) return "";
-  const UniqueFd fd = OpenBeneath(layers_[entry.layer].get(), entry.path, O_RDONLY | O_NONBLOCK);
+  const UniqueFd fd =
+      OpenWithoutLinks(layers_[entry.layer].get(), entry.path, O_RDONLY | O_NONBLOCK);
   std::string bytes(limit, '\0');
   const ssize_t size = fd.ok() ? pread(fd.get(), bytes.data(), limit, 0) : -1;
   bytes.resize(size > 0 ? static_cast<size_t>(size) : 0);

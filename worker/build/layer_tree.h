@@ -33,10 +33,14 @@ class LayerTree {
   // The first bytes of a regular file, at most `limit`; empty where it cannot be read.
   std::string Head(const Entry& entry, size_t limit) const;
 
+  // The first errno for which an entry may have been missed; 0: none was.
+  int error() const { return error_; }
+
  private:
   explicit LayerTree(std::vector<UniqueFd> layers) : layers_(std::move(layers)) {}
 
   std::vector<UniqueFd> layers_;
+  mutable int error_ = 0;
 };
 
 }  // namespace manyarch::worker

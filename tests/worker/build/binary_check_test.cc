@@ -8,8 +8,11 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "absl/strings/str_cat.h"
 #include "common/os/files.h"
+#include "tests/support/failing_openat2.h"
 #include "worker/build/layer_tree.h"
 
 namespace manyarch::worker {
@@ -177,6 +180,23 @@ TEST_F(BinaryCheckTest, ALimitThatIsReachedIsTold) {
   for (int i = 0; i < 100; ++i) Put(0, absl::StrCat("p/", i), "x");
   EXPECT_EQ(Check(kAmd64, {.files = 50}).cut_short, "more than 50 files");
   EXPECT_EQ(Check(kAmd64, {.time = absl::ZeroDuration()}).cut_short, "more than 0");
+}
+
+TEST_F(BinaryCheckTest, KernelsWithoutOpenat2FindTheSameAndWhatCannotBeReadIsTold) {
+  Layers(2, 1);
+  Put(0, "usr/bin/app", kForArm64);
+  Put(1, "bin/busybox", kForArm64);
+  Link(1, "bin/sh", "busybox");
+  BinaryFindings without, unreadable;
+  if (!WithFailingOpenat2(ENOSYS, [&] { without = Check(); }) ||
+      !WithFailingOpenat2(EAGAIN, [&] { unreadable = Check(); })) {
+    GTEST_SKIP() << "no seccomp filters here";
+  }
+  EXPECT_THAT(Check().foreign, ElementsAre("/bin/busybox is a program for arm64",
+                                           "/usr/bin/app is a program for arm64"));
+  EXPECT_EQ(without.foreign, Check().foreign);
+  EXPECT_EQ(without.cut_short, "");
+  EXPECT_EQ(unreadable.cut_short, "an error: Resource temporarily unavailable");
 }
 
 TEST_F(BinaryCheckTest, WithWholeTreesWhatTheBaseHasAlikeIsItsOwn) {
