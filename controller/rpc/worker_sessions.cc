@@ -1,5 +1,7 @@
 #include "controller/rpc/worker_sessions.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/status_macros.h"
@@ -36,6 +38,19 @@ absl::Status CheckHello(const v1::Hello& hello) {
   };
   if (HasControlCharacters(worker.id())) return refused("id", worker.id());
   if (HasControlCharacters(worker.name())) return refused("name", worker.name());
+  // These it does not choose; a program that sends such is no worker of ours.
+  for (const auto& [what, text] : {std::pair{"version", &worker.version()},
+                                   std::pair{"version of buildah", &worker.buildah_version()},
+                                   std::pair{"isolation", &worker.isolation()}}) {
+    if (text->size() > kLongestName) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the worker's ", what, " has more than ", kLongestName, " characters"));
+    }
+    if (!HasControlCharacters(*text)) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("the worker's ", what, " '", EscapedText(*text),
+                     "' has control characters in it: look at what it runs there"));
+  }
   for (const auto& [name, value] : worker.labels()) {
     const std::string label = absl::StrCat(name, "=", value);
     if (HasControlCharacters(label)) return refused("label", label);
@@ -207,7 +222,9 @@ void WorkerSessions::OnMessage(uint64_t stream, const v1::WorkerMessage& message
 
 void WorkerSessions::OnHello(uint64_t stream, const v1::Hello& hello) {
   if (const absl::Status status = CheckHello(hello); !status.ok()) {
-    spdlog::warn("worker {} is refused: {}", hello.worker().name(), std::string(status.message()));
+    spdlog::warn("worker {} is refused: {}",
+                 EscapedText(hello.worker().name().substr(0, kLongestName)),
+                 std::string(status.message()));
     Close(stream, status);
     return;
   }

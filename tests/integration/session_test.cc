@@ -64,6 +64,15 @@ TEST_F(SessionTest, NamesAndLabelsWithControlCharactersAreRefusedAndShownWithout
   EXPECT_THAT(refusal([](auto& worker) { worker.set_id("a\nb"); }), HasSubstr("id 'a\\nb'"));
   EXPECT_THAT(refusal([](auto& worker) { (*worker.mutable_labels())["zone"] = "\u009b2J"; }),
               HasSubstr("label 'zone="));
+  EXPECT_EQ(
+      refusal([](auto& worker) { worker.set_version("1\r2"); }),
+      "the worker's version '1\\r2' has control characters in it: look at what it runs there");
+  EXPECT_THAT(refusal([](auto& worker) { worker.set_buildah_version("1.28\x1b[2J"); }),
+              HasSubstr("version of buildah '1.28\\x1b[2J'"));
+  EXPECT_THAT(refusal([](auto& worker) { worker.set_isolation("oci\n(runc)"); }),
+              HasSubstr("isolation 'oci\\n(runc)'"));
+  EXPECT_THAT(refusal([](auto& worker) { worker.set_version(std::string(129, '1')); }),
+              HasSubstr("version has more than 128 characters"));
 }
 
 TEST_F(SessionTest, WhatIsNoHelloIsRefused) {
