@@ -41,7 +41,12 @@ Worker* Farm::Heard(uint64_t session) {
   return worker;
 }
 
-void Farm::On(const WorkerHeard& event) { Heard(event.session); }
+// Listings tell when it was last heard.
+void Farm::On(const WorkerHeard& event) {
+  if (const Worker* worker = Heard(event.session)) {
+    effects_->workers_shown.insert(worker->description.id);
+  }
+}
 
 void Farm::On(const WorkerGone& event) {
   const auto it = sessions_.find(event.session);

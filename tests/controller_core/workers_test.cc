@@ -305,5 +305,17 @@ TEST(Restart, GenerationsGoOnRising) {
   EXPECT_GT(after.job("j2").generation, after.job("j1").generation);
 }
 
+TEST(Workers, AHeartbeatShowsWhenAWorkerWasLastHeardAndIsNotWorthASync) {
+  FarmRig rig;
+  rig.Join("w", 1, {"linux/amd64"});
+  rig.Pass(absl::Seconds(10));
+  Effects effects;
+  const absl::Time wall = rig.wall();
+  rig.farm().Step(WorkerHeard{1}, {wall, wall - absl::Hours(5)}, effects);
+  EXPECT_TRUE(effects.workers_shown.contains("w"));
+  EXPECT_FALSE(effects.NeedsCommit());
+  EXPECT_EQ(rig.farm().FindWorker("w")->last_seen_at, wall);
+}
+
 }  // namespace
 }  // namespace manyarch::controller::core
