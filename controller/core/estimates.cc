@@ -25,6 +25,9 @@ double MeanOf(const History::Mode& mode, bool warm) {
   return warm ? other.mean / kColdPrior : other.mean * kColdPrior;
 }
 
+// Where the crashes of a repository's platform are counted.
+BuildKind WithoutTarget(const BuildKind& kind) { return {kind.repository, "", kind.platform}; }
+
 }  // namespace
 
 void Learned::Add(double seconds) {
@@ -47,6 +50,16 @@ void Estimates::LearnFactor(const Platform& platform, const History& history) {
 }
 
 void Estimates::Restore(const BuildKind& kind, History history) {
+  // They may have been counted for each target; and the kind that has them may be there already.
+  if (const int64_t crashes = std::exchange(history.emulator_crashes, 0); crashes > 0) {
+    const BuildKind counted = WithoutTarget(kind);
+    (counted == kind ? history : Touch(counted, history.updated_at)).emulator_crashes += crashes;
+    if (counted != kind) changed_.insert(kind);
+  }
+  if (const auto known = kinds_.find(kind); known != kinds_.end()) {
+    history.emulator_crashes += known->second.emulator_crashes;
+    by_age_.erase({known->second.updated_at, kind});
+  }
   if (const double native = MeanOf(history.native, true); native > 0) native_.Add(native);
   LearnFactor(kind.platform, history);
   by_age_.emplace(history.updated_at, kind);
@@ -135,14 +148,11 @@ History& Estimates::Touch(const BuildKind& kind, absl::Time wall) {
 void Estimates::Succeeded(const BuildKind& kind, const std::string& worker, bool emulated,
                           absl::Duration took, absl::Time wall) {
   const bool warm = IsWarm(kind, worker, wall);
+  if (emulated && EmulatorCrashes(kind) > 0) Touch(WithoutTarget(kind), wall).emulator_crashes = 0;
   History& history = Touch(kind, wall);
   const double seconds = std::max(0.001, absl::ToDoubleSeconds(took));
   (warm ? history.Of(emulated).warm : history.Of(emulated).cold).Add(seconds);
-  if (emulated) {
-    history.emulator_crashes = 0;
-  } else {
-    native_.Add(warm ? seconds : seconds / kColdPrior);
-  }
+  if (!emulated) native_.Add(warm ? seconds : seconds / kColdPrior);
   LearnFactor(kind.platform, history);
   std::vector<WarmWorker>& workers = history.warm_workers;
   std::erase_if(workers, [&](const WarmWorker& known) { return known.worker == worker; });
@@ -151,7 +161,12 @@ void Estimates::Succeeded(const BuildKind& kind, const std::string& worker, bool
 }
 
 void Estimates::EmulatorCrashed(const BuildKind& kind, absl::Time wall) {
-  ++Touch(kind, wall).emulator_crashes;
+  ++Touch(WithoutTarget(kind), wall).emulator_crashes;
+}
+
+int64_t Estimates::EmulatorCrashes(const BuildKind& kind) const {
+  const History* history = Find(WithoutTarget(kind));
+  return history == nullptr ? 0 : history->emulator_crashes;
 }
 
 absl::btree_set<BuildKind> Estimates::TakeChanged() {

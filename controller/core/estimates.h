@@ -44,7 +44,9 @@ struct History {
   };
   Mode native;
   Mode emulated;
-  int64_t emulator_crashes = 0;          // Since the last emulated success.
+  // Of the repository's builds for the platform since the last emulated success of any of them:
+  // kept with the kind that has no target.
+  int64_t emulator_crashes = 0;
   std::vector<WarmWorker> warm_workers;  // At most four, the latest last.
   absl::Time updated_at;                 // Wall.
 
@@ -83,7 +85,9 @@ class Estimates {
 
   void Succeeded(const BuildKind& kind, const std::string& worker, bool emulated,
                  absl::Duration took, absl::Time wall);
+  // Whatever the target: which of a repository's stages it was says little.
   void EmulatorCrashed(const BuildKind& kind, absl::Time wall);
+  int64_t EmulatorCrashes(const BuildKind& kind) const;
 
   // Kinds that changed since the last call; Find gives null for those that were forgotten.
   absl::btree_set<BuildKind> TakeChanged();

@@ -162,7 +162,7 @@ class Farm {
   void Revive(const Place& place, Phase phase);
   void EndBuild(Job& job, size_t build, BuildState state, const std::string& reason);
   void Abandon(const Attempt& attempt, const std::string& reason);
-  void Learn(const Place& place);
+  bool Learn(const Place& place);
   void Vacate(const std::string& worker_id, const std::string& attempt_id);
   absl::Time DeadlineOf(const Job& job) const;
 
@@ -194,6 +194,8 @@ class Farm {
 
   // farm_placement.cc
   void Enqueue(Job& job, size_t build, absl::Time not_before);
+  Lane& PutInLane(const Job& job, size_t build, const Need& need);
+  void RequeueLike(const BuildKind& kind);
   void Dequeue(const Job& job, size_t build);
   void Dispatch(Lane& lane, const BuildKey& fresh);
   void Dispatch(const WorkerClass& of);
@@ -203,6 +205,8 @@ class Farm {
   static BuildKind KindOf(const Job& job, size_t build);
   int64_t EmulatorCrashes(const Job& job, size_t build) const;
   std::string CrashNote(const Job& job, size_t build, const Need& need) const;
+  std::string WhyItWaits(const Job& job, size_t build, const Need& need, bool servable,
+                         const std::string& of_lane) const;
   Need NeedOf(const Job& job, size_t build) const;
   WaitingBuild EntryOf(const Job& job, size_t build, const Lane& lane) const;
   void WorkerChanged();

@@ -205,9 +205,9 @@ void Farm::FailAttempt(const Place& place, const Failure& failure) {
     Advance(*place.job);
     return;
   }
-  if (failure.emulator_crash && attempt.emulated) {
-    estimates_.EmulatorCrashed(KindOf(*place.job, place.build), now_.wall);
-  }
+  const BuildKind kind = KindOf(*place.job, place.build);
+  const bool crashed = failure.emulator_crash && attempt.emulated;
+  if (crashed) estimates_.EmulatorCrashed(kind, now_.wall);
   NoteFailure(attempt.worker, place.job->id, failure.message);
   const auto tries = std::count_if(
       place.build_ref().attempts.begin(), place.build_ref().attempts.end(), [](const Attempt& a) {
@@ -220,6 +220,7 @@ void Farm::FailAttempt(const Place& place, const Failure& failure) {
   const double jitter = static_cast<double>(sum % 1000) / 1000.0;
   AfterSetback(place, failure,
                options_.retry.Delay(std::max(0, static_cast<int>(tries) - 1), jitter));
+  if (crashed && estimates_.EmulatorCrashes(kind) == 1) RequeueLike(kind);
 }
 
 void Farm::LoseAttempt(const Place& place, std::string why, bool counts) {
@@ -280,12 +281,15 @@ void Farm::EndBuild(Job& job, size_t build_index, BuildState state, const std::s
   Changed(job);
 }
 
-// From an attempt whose image is good.
-void Farm::Learn(const Place& place) {
+// From an attempt whose image is good. Whether it has shown that the emulator does not always
+// crash.
+bool Farm::Learn(const Place& place) {
   const Attempt& attempt = place.ref();
-  if (attempt.took <= absl::ZeroDuration()) return;
-  estimates_.Succeeded(KindOf(*place.job, place.build), attempt.worker, attempt.emulated,
-                       attempt.took, now_.wall);
+  if (attempt.took <= absl::ZeroDuration()) return false;
+  const BuildKind kind = KindOf(*place.job, place.build);
+  const bool crashed = estimates_.EmulatorCrashes(kind) > 0;
+  estimates_.Succeeded(kind, attempt.worker, attempt.emulated, attempt.took, now_.wall);
+  return crashed && estimates_.EmulatorCrashes(kind) == 0;
 }
 
 // Tells the worker, where it can be told; where not, its next Hello will be answered so.

@@ -22,14 +22,14 @@ BuildKind Farm::KindOf(const Job& job, size_t build) {
   return {job.spec->tags.front().repository, job.spec->target, job.builds[build].platform};
 }
 
-// Times that this kind, or this very build, has crashed its emulator.
+// Times that its repository's builds for the platform, or this very build, has crashed its
+// emulator.
 int64_t Farm::EmulatorCrashes(const Job& job, size_t build) const {
-  const History* history = estimates_.Find(KindOf(job, build));
-  int64_t crashes = history == nullptr ? 0 : history->emulator_crashes;
+  int64_t crashes = estimates_.EmulatorCrashes(KindOf(job, build));
   if (crashes > 0) return crashes;
   for (const Attempt& attempt : job.builds[build].attempts) {
     const auto* failed = std::get_if<AttemptFailed>(&attempt.state);
-    if (failed != nullptr && failed->failure.emulator_crash) ++crashes;
+    if (failed != nullptr && failed->failure.emulator_crash && attempt.emulated) ++crashes;
   }
   return crashes;
 }
@@ -97,6 +97,60 @@ WaitingBuild Farm::EntryOf(const Job& job, size_t build_index, const Lane& lane)
   return entry;
 }
 
+// Of a build in a lane of which `of_lane` tells why all in it wait.
+std::string Farm::WhyItWaits(const Job& job, size_t build, const Need& need, bool servable,
+                             const std::string& of_lane) const {
+  const auto& waiting = std::get<BuildWaiting>(job.builds[build].state);
+  std::string why = waiting.setback.empty() ? "" : waiting.setback + "; ";
+  // What nobody could take waits for more than for its project.
+  if (servable && !queue_.MayStart(job.spec->project)) {
+    const int most = options_.queue.max_running;
+    absl::StrAppend(&why, "its project runs ", most, most == 1 ? " build" : " builds",
+                    " already, as many as it may");
+  } else {
+    why += of_lane;
+  }
+  return why + CrashNote(job, build, need);
+}
+
+Lane& Farm::PutInLane(const Job& job, size_t build, const Need& need) {
+  pool_.Distinguish(need);
+  Lane& lane = queue_.LaneOf(need);
+  policy_.Refresh(lane);
+  lane.servable = Policy::Servable(lane);
+  queue_.Insert(need, EntryOf(job, build, lane));
+  return lane;
+}
+
+// After the first crash of an emulator, or a success under it: what waits of the repository goes
+// where it would go were it submitted now. What is emulated already stays where it is.
+void Farm::RequeueLike(const BuildKind& kind) {
+  std::vector<std::pair<std::string, BuildKey>> alike;
+  for (const auto& [need, lane] : queue_.lanes()) {
+    if (need.platform != kind.platform) continue;
+    queue_.ForEach(lane, [&](const WaitingBuild& entry) {
+      if (entry.kind.repository == kind.repository && !entry.hedged) {
+        alike.emplace_back(entry.job_id, entry.key);
+      }
+    });
+  }
+  bool moved = false;
+  for (const auto& [job_id, key] : alike) {
+    Job& job = jobs_.at(job_id);
+    const Need need = NeedOf(job, key.second);
+    if (queue_.FindLane(key)->need == need) continue;
+    const Lane& lane = PutInLane(job, key.second, need);
+    if (auto* waiting = std::get_if<BuildWaiting>(&job.builds[key.second].state)) {
+      waiting->reason = WhyItWaits(job, key.second, need, lane.servable, pool_.Explain(need));
+      Progressed(job);
+    }
+    moved = true;
+  }
+  if (!moved) return;
+  ReconsiderLater();
+  DispatchAll();
+}
+
 // Puts a waiting build into its lane, or, with `not_before` ahead, lets a timer do so then.
 void Farm::Enqueue(Job& job, size_t build_index, absl::Time not_before) {
   Build& build = job.builds[build_index];
@@ -107,22 +161,14 @@ void Farm::Enqueue(Job& job, size_t build_index, absl::Time not_before) {
     return;
   }
   waiting.not_before = absl::InfinitePast();
+  if (!build.attempts.empty()) waiting.setback = waiting.reason;
   const Need need = NeedOf(job, build_index);
-  pool_.Distinguish(need);
-  Lane& lane = queue_.LaneOf(need);
-  policy_.Refresh(lane);
-  lane.servable = Policy::Servable(lane);
-  queue_.Insert(need, EntryOf(job, build_index, lane));
-  if (lane.servable) Dispatch(lane, {job.generation, build_index});
+  Lane& lane = PutInLane(job, build_index, need);
+  const bool servable = lane.servable;
+  if (servable) Dispatch(lane, {job.generation, build_index});
   if (auto* still = std::get_if<BuildWaiting>(&build.state)) {
-    std::string why = pool_.Explain(need);
-    if (!queue_.MayStart(job.spec->project)) {
-      why = absl::StrCat("its project runs ", options_.queue.max_running,
-                         " builds already, as many as it may");
-    }
-    why += CrashNote(job, build_index, need);
-    still->reason = build.attempts.empty() ? why : still->reason + "; " + why;
-    if (!lane.servable) {
+    still->reason = WhyItWaits(job, build_index, need, servable, pool_.Explain(need));
+    if (!servable) {
       still->no_worker_since = now_.steady;
       const absl::Duration limit = PatienceFor(job, build);
       if (limit > absl::ZeroDuration()) At(now_.steady + limit, BuildTimer{job.id, build_index});
@@ -220,8 +266,11 @@ void Farm::TellLane(const Need& need, Lane& lane, bool only_reason) {
     Job& job = jobs_.at(entry.job_id);
     auto* waiting = std::get_if<BuildWaiting>(&job.builds[entry.key.second].state);
     if (waiting == nullptr) return;  // Emulated already, it waits for a native slot as well.
-    waiting->reason = absl::StrCat(why, CrashNote(job, entry.key.second, need));
-    Progressed(job);
+    std::string reason = WhyItWaits(job, entry.key.second, need, lane.servable, why);
+    if (reason != waiting->reason) {
+      waiting->reason = std::move(reason);
+      Progressed(job);
+    }
     if (only_reason) return;
     waiting->no_worker_since = lane.servable ? absl::InfiniteFuture() : now_.steady;
     const absl::Duration limit = PatienceFor(job, job.builds[entry.key.second]);

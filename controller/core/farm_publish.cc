@@ -49,12 +49,14 @@ void Farm::WinBuild(const Place& place, const ImageChecked& event) {
   attempt.state = AttemptSucceeded{event.image};
   attempt.finished_at = now_.wall;
   NoteSuccess(attempt.worker);
-  Learn(place);
+  const bool emulates_again = Learn(place);
+  const BuildKind kind = KindOf(job, place.build);
   Build& build = place.build_ref();
   build.warnings.insert(build.warnings.end(), warnings.begin(), warnings.end());
   Dequeue(job, place.build);
   TakeImage(job, place.build, event, attempt.id,
             absl::StrCat("attempt ", attempt.number, " has won"));
+  if (emulates_again) RequeueLike(kind);
 }
 
 // The image is the build's: anchors it and advances the job.

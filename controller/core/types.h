@@ -158,6 +158,7 @@ struct BuildWaiting {
   absl::Time not_before = absl::InfinitePast();  // Steady: the pause before a retry.
   absl::Time no_worker_since =
       absl::InfiniteFuture();  // Steady: since when none could ever take it.
+  std::string setback = {};    // Why it was not enough that it has been tried; part of `reason`.
 };
 // The image of an earlier job is looked for in the registry; where it is gone, the build waits.
 struct BuildReusing {

@@ -86,7 +86,7 @@ TEST_F(StoreTest, ACommitThatFailsLeavesNothingAndDoesNotFailTheNextOne) {
 
 TEST_F(StoreTest, EstimatesSurviveARestartAndForgottenOnesAreGone) {
   const absl::Time now = absl::FromUnixSeconds(1'000'000);
-  const core::BuildKind kept{"reg/app", "release", FarmRig::P("linux/arm64")};
+  const core::BuildKind kept{"reg/app", "", FarmRig::P("linux/arm64")};
   const core::BuildKind gone{"reg/old", "", FarmRig::P("linux/amd64")};
   core::Estimates estimates;
   estimates.Succeeded(kept, "w", true, absl::Minutes(3), now);

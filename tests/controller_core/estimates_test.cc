@@ -119,10 +119,37 @@ TEST(Estimates, EmulatorCrashesAreCountedUntilItSucceeds) {
   const BuildKind kind = Kind("a", "s390x");
   estimates.EmulatorCrashed(kind, kNow);
   estimates.EmulatorCrashed(kind, kNow);
-  EXPECT_EQ(estimates.Find(kind)->emulator_crashes, 2);
+  EXPECT_EQ(estimates.EmulatorCrashes(kind), 2);
   EXPECT_EQ(Native(estimates, kind), absl::Minutes(2));  // A crash says nothing of the time.
   estimates.Succeeded(kind, "w", true, absl::Minutes(1), kNow);
-  EXPECT_EQ(estimates.Find(kind)->emulator_crashes, 0);
+  EXPECT_EQ(estimates.EmulatorCrashes(kind), 0);
+}
+
+TEST(Estimates, EmulatorCrashesAreThoseOfTheRepositoryWhateverTheTarget) {
+  Estimates estimates;
+  estimates.EmulatorCrashed(Kind("a", "s390x", "test"), kNow);
+  EXPECT_EQ(estimates.EmulatorCrashes(Kind("a", "s390x", "release")), 1);
+  EXPECT_EQ(estimates.EmulatorCrashes(Kind("a", "arm64", "test")), 0);
+  EXPECT_EQ(estimates.EmulatorCrashes(Kind("b", "s390x", "test")), 0);
+  estimates.Succeeded(Kind("a", "s390x", "release"), "w", true, absl::Minutes(1), kNow);
+  EXPECT_EQ(estimates.EmulatorCrashes(Kind("a", "s390x", "test")), 0);
+}
+
+TEST(Estimates, EmulatorCrashesThatWereStoredForEachTargetCountTogether) {
+  const auto stored = [](int64_t crashes) {
+    History history;
+    history.emulator_crashes = crashes;
+    history.updated_at = kNow;
+    return history;
+  };
+  Estimates estimates;
+  estimates.Restore(Kind("a", "s390x", "release"), stored(2));
+  estimates.Restore(Kind("a", "s390x"), stored(1));
+  estimates.Restore(Kind("a", "s390x", "test"), stored(3));
+  EXPECT_EQ(estimates.EmulatorCrashes(Kind("a", "s390x")), 6);
+  Estimates again;  // From what is stored from then on.
+  for (const BuildKind& kind : estimates.TakeChanged()) again.Restore(kind, *estimates.Find(kind));
+  EXPECT_EQ(again.EmulatorCrashes(Kind("a", "s390x", "test")), 6);
 }
 
 TEST(Estimates, AreMereGuessesWhileNothingLikeItWasBuilt) {

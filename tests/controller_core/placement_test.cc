@@ -339,6 +339,60 @@ TEST(EmulatorCrash, SendsLaterAttemptsToANativeWorkerAndSaysSo) {
   EXPECT_THAT(rig.Push(2, "busy-arm64-1"), Contains("offer j1-arm64-2 to 2"));
 }
 
+Failure EmulatorCrashed() {
+  return {FailureClass::kInfrastructure, "qemu crashed", 139, "", {}, true};
+}
+
+TEST(EmulatorCrash, SendsWhatIsQueuedAlreadyToANativeWorkerToo) {
+  FarmRig rig(After({{"reg/app", "linux/arm64", 30, 40}, {"reg/other", "linux/arm64", 300, 0}}));
+  rig.Join("native", 1, {"linux/arm64"});
+  rig.Submit("busy", SpecOf("reg/other", "linux/arm64"));
+  rig.Accept(1, "busy-arm64-1");
+  rig.Join("emulating", 2, {"linux/amd64", "linux/arm64*"});
+  rig.Submit("j1", SpecOf("reg/app", "linux/arm64", Emulation::kAllow));
+  rig.Accept(2, "j1-arm64-1");
+  rig.Submit("j2", SpecOf("reg/app", "linux/arm64", Emulation::kAllow));
+  rig.Submit("other", SpecOf("reg/another", "linux/arm64", Emulation::kAllow));
+  EXPECT_THAT(rig.Do(AttemptFinished{2, {"j1-arm64-1", EmulatorCrashed(), 0}}),
+              Not(Contains("offer j2-arm64-1 to 2 emulated")));
+  EXPECT_THAT(rig.waiting("j2"), HasSubstr("it has crashed the emulator 1 time, so it goes to a"));
+  EXPECT_THAT(rig.waiting("other"), Not(HasSubstr("crashed")));
+}
+
+TEST(EmulatorCrash, IsOverForWhatIsQueuedOnceOneHasSucceededUnderEmulation) {
+  FarmRig rig(After({{"reg/app", "linux/arm64", 30, 40}, {"reg/other", "linux/arm64", 300, 0}}));
+  rig.Join("emulating", 2, {"linux/amd64", "linux/arm64*"}, 2);
+  for (const std::string job : {"j1", "j2"}) {
+    rig.Submit(job, SpecOf("reg/app", "linux/arm64", Emulation::kAllow));
+    rig.Accept(2, job + "-arm64-1");
+  }
+  rig.Join("native", 1, {"linux/arm64"});
+  rig.Submit("busy", SpecOf("reg/other", "linux/arm64"));
+  rig.Accept(1, "busy-arm64-1");
+  rig.Do(AttemptFinished{2, {"j1-arm64-1", EmulatorCrashed(), 0}});
+  EXPECT_THAT(rig.Submit("j3", SpecOf("reg/app", "linux/arm64", Emulation::kAllow)),
+              ElementsAre("answer 1: j3"));
+  EXPECT_THAT(rig.waiting("j3"), HasSubstr("it has crashed the emulator 1 time"));
+  rig.Pass(absl::Minutes(1), {1, 2});
+  rig.Push(2, "j2-arm64-1");
+  EXPECT_THAT(rig.Checked("j2-arm64-1"), Contains("offer j3-arm64-1 to 2 emulated"));
+}
+
+TEST(EmulatorCrash, CountsForAllStagesOfTheRepository) {
+  FarmRig rig(After({{"reg/app", "linux/arm64", 30, 40}, {"reg/other", "linux/arm64", 300, 0}}));
+  rig.Join("native", 1, {"linux/arm64"});
+  rig.Submit("busy", SpecOf("reg/other", "linux/arm64"));
+  rig.Accept(1, "busy-arm64-1");
+  rig.Join("emulating", 2, {"linux/amd64", "linux/arm64*"});
+  auto stage = SpecOf("reg/app", "linux/arm64", Emulation::kAllow);
+  stage->target = "test";
+  rig.Submit("j1", stage);
+  rig.Accept(2, "j1-arm64-1");
+  rig.Do(AttemptFinished{2, {"j1-arm64-1", EmulatorCrashed(), 0}});
+  rig.Submit("j2", SpecOf("reg/app", "linux/arm64", Emulation::kAllow));
+  EXPECT_THAT(rig.waiting("j2"), HasSubstr("it has crashed the emulator 1 time"));
+}
+
 TEST(Forecast, TellsStartAndEndOfWhatWaitsAndRuns) {
   FarmRig rig(After({{"reg/app", "linux/amd64", 10, 0}}));
   rig.Join("w", 1, {"linux/amd64"});
