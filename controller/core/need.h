@@ -18,6 +18,11 @@ struct Need {
   bool hedge = false;
   int64_t memory_bytes = 0;
   std::vector<std::pair<std::string, std::string>> constraints;  // Labels, sorted by name.
+
+  // Whether it may be emulated although a native worker is registered.
+  bool MayBeGuest() const {
+    return policy == Emulation::kAllow || (hedge && policy != Emulation::kNever);
+  }
   friend auto operator<=>(const Need&, const Need&) = default;
 };
 

@@ -13,15 +13,9 @@ namespace {
 // not: when something was submitted, and when a slot has become free.
 constexpr int kGlance = 16;
 constexpr int kLookAhead = 128;
-// How far from its end a lane is searched for a build that ends sooner elsewhere.
-constexpr int kLookBehind = 64;
 // An outlook serves for this long, and while the queue has this part of its length more or less.
 constexpr absl::Duration kOutlookFor = absl::Seconds(5);
 constexpr double kOutlookChange = 0.05;
-// What a guest is predicted to need is taken to be longer, for it is never moved back home.
-constexpr double kGuestDoubt = 1.2;
-// A hedged build is emulated once its native turn is further away than this and than it takes.
-constexpr double kFarAway = 60;
 // What takes so many times as long as its worker usually lasts does not end there.
 constexpr double kMostLosses = 20;
 
@@ -29,16 +23,16 @@ bool Contains(const std::vector<std::string>& list, const std::string& item) {
   return std::find(list.begin(), list.end(), item) != list.end();
 }
 
-// Seconds until a build ends well that starts anew whenever its worker is lost, which happens
-// `steady_for` seconds apart, more or less; 0: hardly ever.
-double WithLosses(double seconds, double steady_for) {
-  if (steady_for <= 0 || std::isinf(seconds)) return seconds;
-  return steady_for * std::expm1(std::min(kMostLosses, seconds / steady_for));
-}
-
 double SteadySeconds(absl::Time time) { return absl::ToDoubleSeconds(time - absl::UnixEpoch()); }
 
 }  // namespace
+
+// Seconds until a build ends well that starts anew whenever its worker is lost, which happens
+// `steady_for` seconds apart, more or less; 0: hardly ever.
+double Policy::WithLosses(double seconds, double steady_for) {
+  if (steady_for <= 0 || std::isinf(seconds)) return seconds;
+  return steady_for * std::expm1(std::min(kMostLosses, seconds / steady_for));
+}
 
 void Policy::Refresh(Lane& lane) const {
   if (lane.version == pool_->version()) return;
@@ -51,13 +45,9 @@ bool Policy::Servable(const Lane& lane) {
                      [](const Option& option) { return !option.of->registered.empty(); });
 }
 
-bool Policy::MayBeGuest(const Need& need) {
-  return need.policy == Emulation::kAllow || (need.hedge && need.policy != Emulation::kNever);
-}
-
 Policy::Role Policy::RoleOf(const Lane& lane, const Option& option) {
   if (!option.emulated || !AnyNative(lane.options)) return Role::kHome;
-  return MayBeGuest(lane.need) ? Role::kGuest : Role::kNone;
+  return lane.need.MayBeGuest() ? Role::kGuest : Role::kNone;
 }
 
 const Outlook& Policy::OutlookNow(Now now) {
@@ -263,47 +253,6 @@ std::optional<Decision> Policy::Home(const Lane& lane, const std::vector<Place>&
   return best;
 }
 
-// Emulates one of the last builds in turn that ends sooner so than at home: the one that loses
-// least by it.
-std::optional<Decision> Policy::Guest(const Lane& lane, const WorkerClass* only, Now now) {
-  if (lane.size == 0 || !MayBeGuest(lane.need) || !AnyNative(lane.options)) return std::nullopt;
-  double slots = 0;
-  for (const Option& option : lane.options) {
-    if (RoleOf(lane, option) == Role::kHome) slots += option.of->slots;
-  }
-  std::optional<Decision> found;
-  for (const Option& option : lane.options) {
-    if (RoleOf(lane, option) != Role::kGuest || (only != nullptr && option.of != only)) continue;
-    if (option.of->free.empty()) continue;
-    const double done = HomeDone(lane, now);
-    const double part = Part(lane, *option.of, now);
-    double least = std::numeric_limits<double>::infinity();
-    queue_->VisitLast(lane, kLookBehind, [&](const WaitingBuild& build) {
-      if (build.hedged) return false;
-      // What has been learned since it was queued counts; a mere guess may be far off.
-      const Estimate estimate = estimates_->Predict(build.kind, true, true);
-      const double emulated = WithLosses(
-          kGuestDoubt * absl::ToDoubleSeconds(estimate.mean + estimate.guessed * estimate.spread),
-          option.of->steady_for);
-      const double factor = emulated / std::max(1e-3, build.native);
-      if (factor >= least) return false;
-      // Its own end at home; the outlook has spread it as if it could be cut in pieces.
-      const double home = done + build.native * (1 - (1 - part) / std::max(1.0, slots));
-      const bool sooner = lane.need.policy == Emulation::kAllow && part > 0 && emulated < home;
-      const bool hedged = lane.need.hedge && home - build.native > std::max(kFarAway, build.native);
-      if (!sooner && !hedged) return false;
-      std::optional<Decision> one = On(option, build, false, now);
-      if (!one) return false;
-      one->hedged = lane.need.hedge;
-      found = std::move(one);
-      least = factor;
-      return false;
-    });
-    if (found) return found;
-  }
-  return std::nullopt;
-}
-
 // Whether it runs emulated already, and is left at that: there is no native worker, or it would not
 // end sooner if it started natively as well.
 bool Policy::RunsOn(const Lane& lane, const WaitingBuild& build, Now now) {
@@ -329,10 +278,12 @@ std::optional<Decision> Policy::ForLane(const Lane& lane, const BuildKey* fresh,
     const WaitingBuild* build = fresh == nullptr || found ? nullptr : queue_->Find(*fresh);
     if (build != nullptr && queue_->MayStart(build->project)) look(*build);
   }
-  if (!found) return Guest(lane, nullptr, now);
-  // Others may have been waiting for something better than this slot.
+  const bool is_guest = !found;
+  if (is_guest) found = FirstGuest({&lane}, nullptr, now);
+  if (!found) return std::nullopt;
+  // Others may have been waiting for something better than this slot, or for longer.
   const WorkerClass* of = pool_->ClassOf(found->worker);
-  if (of->steady_for <= 0) return found;
+  if (!is_guest && of->steady_for <= 0) return found;
   std::optional<Decision> first = ForClass(*of, now);
   return first ? first : found;
 }
@@ -385,10 +336,7 @@ std::optional<Decision> Policy::ForClass(const WorkerClass& of, Now now) {
     }
   }
   if (!home.empty()) return home.front().decision;
-  for (const Lane* lane : guests) {
-    if (std::optional<Decision> one = Guest(*lane, &of, now)) return one;
-  }
-  return std::nullopt;
+  return FirstGuest(guests, &of, now);
 }
 
 }  // namespace manyarch::controller::core

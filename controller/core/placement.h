@@ -90,7 +90,6 @@ class Policy {
     bool steadier_free = false;  // Whether a slot of a steadier class is free as well.
   };
   static Role RoleOf(const Lane& lane, const Option& option);
-  static bool MayBeGuest(const Need& need);
 
   const Outlook& OutlookNow(Now now);
   double Part(const Lane& lane, const WorkerClass& of, Now now);
@@ -103,7 +102,11 @@ class Policy {
   std::optional<Decision> Home(const Lane& lane, const std::vector<Place>& places,
                                const WaitingBuild& build, bool overtaken, Now now);
   static bool RunsOn(const Lane& lane, const WaitingBuild& build, Now now);
-  std::optional<Decision> Guest(const Lane& lane, const WorkerClass* only, Now now);
+  // placement_guests.cc
+  std::optional<Decision> Guest(const Lane& lane, const WorkerClass* only, bool aged, Now now);
+  std::optional<Decision> FirstGuest(const std::vector<const Lane*>& lanes, const WorkerClass* only,
+                                     Now now);
+  static double WithLosses(double seconds, double steady_for);
   std::optional<Decision> On(const Option& option, const WaitingBuild& build, bool may_repeat,
                              Now now) const;
   Decision Make(const WaitingBuild& build, const std::string& worker, bool emulated, Now now) const;

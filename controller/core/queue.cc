@@ -41,6 +41,7 @@ void WaitingQueue::Relist(Lane& lane, int project) {
   if (queue.listed) {
     lane.by_share.erase({queue.share, project});
     lane.by_age.erase({queue.oldest, project});
+    if (queue.has_guests) lane.guests_by_age.erase({queue.oldest_guest, project});
   }
   Project& owner = projects_[static_cast<size_t>(project)];
   const bool capped = options_.max_running > 0 && owner.running >= options_.max_running;
@@ -50,6 +51,11 @@ void WaitingQueue::Relist(Lane& lane, int project) {
     queue.oldest = *queue.by_age.begin();
     lane.by_share.insert({queue.share, project});
     lane.by_age.insert({queue.oldest, project});
+    queue.has_guests = !queue.guests_by_age.empty();
+    if (queue.has_guests) {
+      queue.oldest_guest = *queue.guests_by_age.begin();
+      lane.guests_by_age.insert({queue.oldest_guest, project});
+    }
   }
   if (queue.builds.empty()) {
     lane.projects.erase(project);
@@ -76,6 +82,10 @@ void WaitingQueue::Insert(const Need& need, WaitingBuild build) {
   queue.by_rank.insert({-build.priority, RankOf(build), build.key});
   const BuildKey key = build.key;
   queue.by_age.insert(AgeOf(build));
+  if (need.MayBeGuest()) {
+    queue.guests_by_rank.insert({-build.priority, RankOf(build), build.key});
+    queue.guests_by_age.insert(AgeOf(build));
+  }
   queue.builds[key] = std::move(build);
   Relist(lane, project);
 }
@@ -93,6 +103,8 @@ void WaitingQueue::Erase(const BuildKey& key) {
   lane->emulated = lane->size == 0 ? 0 : lane->emulated - build.emulated;
   queue.by_rank.erase({-build.priority, RankOf(build), key});
   queue.by_age.erase(AgeOf(build));
+  queue.guests_by_rank.erase({-build.priority, RankOf(build), key});
+  queue.guests_by_age.erase(AgeOf(build));
   queue.builds.erase(found);
   Relist(*lane, project);
 }
@@ -100,9 +112,14 @@ void WaitingQueue::Erase(const BuildKey& key) {
 void WaitingQueue::Hedge(const BuildKey& key, absl::Time emulated_until) {
   const auto it = where_.find(key);
   if (it == where_.end()) return;
-  WaitingBuild& build = it->second.first->projects.at(it->second.second).builds.at(key);
+  const auto [lane, project] = it->second;
+  Lane::ProjectQueue& queue = lane->projects.at(project);
+  WaitingBuild& build = queue.builds.at(key);
   build.hedged = true;
   build.hedged_until = emulated_until;
+  queue.guests_by_rank.erase({-build.priority, RankOf(build), key});
+  queue.guests_by_age.erase(AgeOf(build));
+  Relist(*lane, project);
 }
 
 void WaitingQueue::DropEmptyLanes() {
@@ -170,30 +187,38 @@ Turn WaitingQueue::TurnOf(const WaitingBuild& build, absl::Time now) const {
           RankOf(build),      build.key};
 }
 
-void WaitingQueue::Visit(const Lane& lane, absl::Time now, int most,
-                         const std::function<bool(const WaitingBuild&)>& visit) const {
-  // The aged ones of all projects in one order: of each project its oldest, and once that has been
-  // visited, the one behind it.
-  auto oldest = lane.by_age.begin();
-  std::set<std::pair<Lane::Age, int>> behind;
-  bool any_aged = false;
-  while (oldest != lane.by_age.end() || !behind.empty()) {
+bool WaitingQueue::VisitAged(const Lane& lane, const Lane::Heads& heads, Ages ages, absl::Time now,
+                             const std::function<bool(const WaitingBuild&)>& visit) const {
+  // Of each project its oldest, and once that has been visited, the one behind it.
+  auto oldest = heads.begin();
+  Lane::Heads behind;
+  while (oldest != heads.end() || !behind.empty()) {
     const bool from_behind =
-        oldest == lane.by_age.end() || (!behind.empty() && *behind.begin() < *oldest);
+        oldest == heads.end() || (!behind.empty() && *behind.begin() < *oldest);
     const auto [age, project] = from_behind ? *behind.begin() : *oldest;
     const Lane::ProjectQueue& queue = lane.projects.at(project);
     const WaitingBuild& build = queue.builds.at(std::get<BuildKey>(age));
-    if (!IsAged(build, now)) break;
-    any_aged = true;
-    if (most-- <= 0 || visit(build)) return;
+    if (!IsAged(build, now)) return false;
+    if (visit(build)) return true;
     if (from_behind) {
       behind.erase(behind.begin());
     } else {
       ++oldest;
     }
-    const auto next = queue.by_age.upper_bound(age);
-    if (next != queue.by_age.end()) behind.insert({*next, project});
+    const auto next = (queue.*ages).upper_bound(age);
+    if (next != (queue.*ages).end()) behind.insert({*next, project});
   }
+  return false;
+}
+
+void WaitingQueue::Visit(const Lane& lane, absl::Time now, int most,
+                         const std::function<bool(const WaitingBuild&)>& visit) const {
+  bool any_aged = false;
+  const auto aged = [&](const WaitingBuild& build) {
+    any_aged = true;
+    return most-- <= 0 || visit(build);
+  };
+  if (VisitAged(lane, lane.by_age, &Lane::ProjectQueue::by_age, now, aged)) return;
   for (const auto& [share, project] : lane.by_share) {
     const Lane::ProjectQueue& queue = lane.projects.at(project);
     for (const auto& [priority, rank, key] : queue.by_rank) {
@@ -204,11 +229,19 @@ void WaitingQueue::Visit(const Lane& lane, absl::Time now, int most,
   }
 }
 
-void WaitingQueue::VisitLast(const Lane& lane, int most,
-                             const std::function<bool(const WaitingBuild&)>& visit) const {
+void WaitingQueue::VisitAgedGuests(const Lane& lane, absl::Time now, int most,
+                                   const std::function<bool(const WaitingBuild&)>& visit) const {
+  VisitAged(lane, lane.guests_by_age, &Lane::ProjectQueue::guests_by_age, now,
+            [&](const WaitingBuild& build) { return most-- <= 0 || visit(build); });
+}
+
+void WaitingQueue::VisitLastGuests(const Lane& lane, int most,
+                                   const std::function<bool(const WaitingBuild&)>& visit) const {
+  if (lane.guests_by_age.empty()) return;
   for (auto project = lane.by_share.rbegin(); project != lane.by_share.rend(); ++project) {
     const Lane::ProjectQueue& queue = lane.projects.at(project->second);
-    for (auto rank = queue.by_rank.rbegin(); rank != queue.by_rank.rend(); ++rank) {
+    const auto& ranks = queue.guests_by_rank;
+    for (auto rank = ranks.rbegin(); rank != ranks.rend(); ++rank) {
       if (most-- <= 0 || visit(queue.builds.at(std::get<BuildKey>(*rank)))) return;
     }
   }

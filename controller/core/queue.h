@@ -81,14 +81,21 @@ struct Lane {
     absl::node_hash_map<BuildKey, WaitingBuild> builds;
     absl::btree_set<Rank> by_rank;
     absl::btree_set<Age> by_age;
+    // Those that may start as guests: not the ones that are emulated already.
+    absl::btree_set<Rank> guests_by_rank;
+    absl::btree_set<Age> guests_by_age;
     // As listed in the lane, to be taken out again.
     bool listed = false;
     double share = 0;
     Age oldest;
+    bool has_guests = false;
+    Age oldest_guest;
   };
+  using Heads = std::set<std::pair<Age, int>>;  // The oldest of each project.
   std::map<int, ProjectQueue> projects;
   std::set<std::pair<double, int>> by_share;
-  std::set<std::pair<Age, int>> by_age;
+  Heads by_age;
+  Heads guests_by_age;
 };
 
 struct QueueOptions {
@@ -134,9 +141,12 @@ class WaitingQueue {
   // Those of a lane whose turn is next, in order, `most` of them, until `visit` returns true.
   void Visit(const Lane& lane, absl::Time now, int most,
              const std::function<bool(const WaitingBuild&)>& visit) const;
-  // The same from the end: those whose turn is last.
-  void VisitLast(const Lane& lane, int most,
-                 const std::function<bool(const WaitingBuild&)>& visit) const;
+  // Of those that may start as guests the aged ones, in order.
+  void VisitAgedGuests(const Lane& lane, absl::Time now, int most,
+                       const std::function<bool(const WaitingBuild&)>& visit) const;
+  // Of those that may start as guests the ones whose turn is last, the last one first.
+  void VisitLastGuests(const Lane& lane, int most,
+                       const std::function<bool(const WaitingBuild&)>& visit) const;
   // Seconds, natively and emulated, of what starts in its lane before a build, as far as it is
   // known: at most `most` builds are looked at, and it is among the last of longer queues.
   double Ahead(const BuildKey& key, bool emulated, int most) const;
@@ -148,6 +158,10 @@ class WaitingQueue {
     absl::btree_set<Need> lanes;  // In which it waits.
   };
 
+  using Ages = absl::btree_set<Lane::Age> Lane::ProjectQueue::*;
+  // The aged ones of all projects in one order; true once `visit` has returned true.
+  bool VisitAged(const Lane& lane, const Lane::Heads& heads, Ages ages, absl::Time now,
+                 const std::function<bool(const WaitingBuild&)>& visit) const;
   int IdOf(const std::string& project);
   void Relist(Lane& lane, int project);
   void RelistAll(int project);

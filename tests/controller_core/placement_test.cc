@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/controller_core/farm_rig.h"
 
 namespace manyarch::controller::core {
@@ -123,6 +125,23 @@ TEST(PlacementPolicy, OfSeveralGuestsTheOneThatLosesLeastByEmulationGoes) {
   }
   EXPECT_THAT(rig.Join("emulating", 2, {"linux/amd64", "linux/arm64*"}),
               Contains("offer j7-arm64-1 to 2 emulated"));
+}
+
+TEST(PlacementPolicy, AGuestThatHasWaitedForMaxOvertakeIsOvertakenByNoLaterGuest) {
+  FarmRig rig(After({{"reg/app", "linux/arm64", 30, 40}, {"reg/other", "linux/arm64", 300, 0}}));
+  rig.Join("native", 1, {"linux/arm64"});
+  rig.Submit("busy", SpecOf("reg/other", "linux/arm64"));
+  rig.Accept(1, "busy-arm64-1");
+  rig.Join("emulating", 2, {"linux/amd64", "linux/arm64*"});
+  const auto submit = [&](const std::string& job) {
+    rig.Submit(job, SpecOf("reg/app", "linux/arm64", Emulation::kAllow));
+  };
+  submit("first");
+  rig.Accept(2, "first-arm64-1");
+  submit("old");
+  rig.Pass(absl::Minutes(40), {1, 2});
+  for (int j = 0; j < 100; ++j) submit(absl::StrCat("later", j));
+  EXPECT_THAT(rig.Push(2, "first-arm64-1"), Contains("offer old-arm64-1 to 2 emulated"));
 }
 
 TEST(PlacementPolicy, ABuildReturnsToTheWorkerThatHasBuiltItLately) {
@@ -265,6 +284,19 @@ std::shared_ptr<JobSpec> Hedged() {
   auto spec = SpecOf("reg/app", "linux/arm64");
   spec->hedge = true;
   return spec;
+}
+
+TEST(HedgedBuilds, AllStartEmulatedHoweverManySlotsComeLater) {
+  FarmRig rig(After({{"reg/app", "linux/arm64", 10, 80}}));
+  rig.Join("native", 1, {"linux/arm64"});
+  rig.Submit("j0", SpecOf("reg/app", "linux/arm64"));
+  rig.Accept(1, "j0-arm64-1");
+  for (int j = 1; j <= 100; ++j) rig.Submit(absl::StrCat("h", j), Hedged());
+  const FarmRig::Lines offers = rig.Join("emulating", 2, {"linux/amd64", "linux/arm64*"}, 100);
+  // The native turn of the first ones is near.
+  EXPECT_GE(std::count_if(offers.begin(), offers.end(),
+                          [](const std::string& line) { return line.starts_with("offer "); }),
+            97);
 }
 
 class Hedging : public ::testing::Test {

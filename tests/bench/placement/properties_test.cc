@@ -76,6 +76,28 @@ TEST_P(OnRandomFarms, NoneWaitsPastTheBoundWhileLaterOnesStartAtItsHome) {
   });
 }
 
+// The same kind of build loses as much by emulation, so what could start there could have before.
+TEST_P(OnRandomFarms, NoneWaitsPastTheBoundWhileLaterOnesOfItsKindStartAsGuests) {
+  ForEach([](const Trace& trace, const Runs& runs, const Result&) {
+    const auto job = [&](size_t build) -> const TraceJob& {
+      return trace.jobs[static_cast<size_t>(trace.builds[build].job)];
+    };
+    for (const Runs::Start& start : runs.starts) {
+      const int platform = trace.builds[start.build].platform;
+      if (!AnyNative(trace, platform) || IsHome(trace, start.worker, platform)) continue;
+      for (size_t a = 0; a < trace.builds.size(); ++a) {
+        if (SubmittedAt(trace, a) + kMaxOvertake > start.at || runs.first[a] <= start.at) continue;
+        if (trace.builds[a].platform != platform || !job(a).allow ||
+            job(a).repository != job(start.build).repository) {
+          continue;
+        }
+        ASSERT_GT(SubmittedAt(trace, a), SubmittedAt(trace, start.build) - kMaxOvertake / 10)
+            << "build " << start.build << " was a guest at " << start.at << " before " << a;
+      }
+    }
+  });
+}
+
 // Starting in order never looks back, so another worker can make the end later (Graham's anomaly):
 // hardly ever, and not by much.
 TEST(AnotherWorker, HardlyEverMakesTheMakespanWorse) {
