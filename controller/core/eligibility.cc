@@ -56,16 +56,24 @@ std::string WhyNotOffered(const Worker& worker, const Platform& platform) {
                       offers.empty() ? "nothing" : absl::StrJoin(offers, ", "));
 }
 
-// The names of those that offer it natively and are not closed.
+constexpr size_t kMostNamed = 8;  // Workers named in the line of another one.
+
+// The names of those that offer it natively and are not closed, a few of them.
 std::vector<std::string> NativeWorkers(const WorkerPool& pool, const Need& need) {
   std::vector<std::string> names;
+  size_t more = 0;
   for (const auto& [id, worker] : pool.all()) {
     const OfferedPlatform* offer = FindOffer(worker, need.platform);
     if (offer == nullptr || offer->emulated || !WhyClosed(worker).empty()) continue;
     if (need.local_only && !worker.description.local) continue;
     if (!UnmetConstraint(worker.description, need).empty()) continue;
-    names.push_back(worker.description.name);
+    if (names.size() < kMostNamed) {
+      names.push_back(worker.description.name);
+    } else {
+      ++more;
+    }
   }
+  if (more > 0) names.push_back(absl::StrCat("and ", more, " more"));
   return names;
 }
 

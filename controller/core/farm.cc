@@ -99,6 +99,7 @@ void Farm::Step(const Event& event, Now now, Effects& effects) {
   now_ = now;
   effects_ = &effects;
   std::visit([this](const auto& e) { On(e); }, event);
+  queue_.DropEmptyLanes();
   const absl::btree_set<BuildKind> learned = estimates_.TakeChanged();
   effects.estimates.insert(learned.begin(), learned.end());
   effects_ = nullptr;

@@ -133,6 +133,7 @@ class Farm {
   };
   void Forecast(const Job& job, size_t build, BuildExplanation& to);
   Span ForecastWaiting(const Job& job, size_t build);
+  absl::Time RoomFor(const std::string& project) const;
   Span ForecastRunning(const Build& build) const;
 
   // farm_publish.cc
@@ -209,7 +210,7 @@ class Farm {
                          const std::string& of_lane) const;
   Need NeedOf(const Job& job, size_t build) const;
   WaitingBuild EntryOf(const Job& job, size_t build, const Lane& lane) const;
-  void WorkerChanged();
+  void WorkerChanged(bool tell = false);
   void TellLane(const Need& need, Lane& lane, bool only_reason);
   absl::btree_set<std::string> WorkersTried(const Build& build) const;
 

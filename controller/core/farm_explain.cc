@@ -24,6 +24,11 @@ void Farm::On(const Explain& event) {
     Forecast(job, b, one);
     if (const auto* waiting = std::get_if<BuildWaiting>(&build.state)) {
       one.summary = waiting->reason;
+      // What has been told since it was queued may be true no longer.
+      if (queue_.Find({job.generation, b}) != nullptr) {
+        const Need need = NeedOf(job, b);
+        one.summary = WhyItWaits(job, b, need, pool_.Servable(need), pool_.Explain(need));
+      }
       if (waiting->not_before > now_.steady) {
         absl::StrAppend(
             &one.summary, "; next try in ",

@@ -34,6 +34,17 @@ FreeSlot FirstFree(const WorkerClass& of, const WorkerPool& pool, absl::Time now
 
 }  // namespace
 
+// When the project is predicted to have room for another build.
+absl::Time Farm::RoomFor(const std::string& project) const {
+  if (queue_.MayStart(project)) return now_.steady;
+  absl::Time room = absl::InfiniteFuture();
+  for (const auto& [attempt, slot] : slots_) {
+    if (slot.project != project) continue;
+    room = std::min(room, std::max(now_.steady, slot.since + absl::Seconds(slot.predicted)));
+  }
+  return room;
+}
+
 // Both ends are infinitely far where they cannot be told.
 Farm::Span Farm::ForecastWaiting(const Job& job, size_t build) {
   const BuildKey key{job.generation, build};
@@ -47,6 +58,7 @@ Farm::Span Farm::ForecastWaiting(const Job& job, size_t build) {
     FreeSlot slot = FirstFree(*option.of, pool_, now_.steady);
     if (slot.at < first.at) first = std::move(slot);
   }
+  first.at = std::max(first.at, RoomFor(job.spec->project));
   if (first.at == absl::InfiniteFuture()) return {};
   const double all = emulated ? lane->emulated : lane->native;
   const double ahead = queue_.Ahead(key, emulated, kMostAhead);

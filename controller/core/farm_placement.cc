@@ -244,9 +244,9 @@ void Farm::Release(const std::string& attempt_id) {
   slots_.erase(it);
 }
 
-// After a worker came, went, or changed what it offers.
-void Farm::WorkerChanged() {
-  queue_.DropEmptyLanes();
+// After a worker came, went, or changed what it offers. With `tell`, also what waits for a slot is
+// told anew of whom: not for workers that come or go, which may be thousands at a time.
+void Farm::WorkerChanged(bool tell) {
   HedgeAll();
   for (auto& [need, lane] : queue_.lanes()) {
     policy_.Refresh(lane);
@@ -255,7 +255,7 @@ void Farm::WorkerChanged() {
     lane.servable = servable;
     // An explanation names every worker, so it may be out of date even where the verdict is the
     // same.
-    if (flipped || (!servable && lane.size <= kMostTold)) TellLane(need, lane, !flipped);
+    if (flipped || ((tell || !servable) && lane.size <= kMostTold)) TellLane(need, lane, !flipped);
   }
   DispatchAll();
 }

@@ -165,7 +165,7 @@ void Farm::On(const WorkerReadiness& event) {
   worker->not_ready = event.not_ready;
   effects_->workers_shown.insert(worker->description.id);
   Reindex(*worker);
-  WorkerChanged();
+  WorkerChanged(true);
 }
 
 void Farm::On(const WorkerDrains& event) {
@@ -174,7 +174,7 @@ void Farm::On(const WorkerDrains& event) {
   if (!worker->stopping) {
     worker->stopping = true;
     Reindex(*worker);
-    WorkerChanged();
+    WorkerChanged(true);
   }
   for (const std::string& attempt_id : event.hand_back) {
     const std::optional<Place> place = FindAttempt(attempt_id);
@@ -272,7 +272,7 @@ void Farm::Admit(Worker& worker, Admission admission, const std::string& reason)
   worker.streak = {};
   effects_->workers.insert(worker.description.id);
   Reindex(worker);
-  WorkerChanged();
+  WorkerChanged(true);
 }
 
 void Farm::NoteSuccess(const std::string& worker_id) {

@@ -10,14 +10,34 @@ Lane& WaitingQueue::LaneOf(const Need& need) {
   if (fresh) {
     it->second.need = need;
     it->second.id = ++last_lane_;
+    emptied_.push_back(need);
   }
   return it->second;
 }
 
 int WaitingQueue::IdOf(const std::string& project) {
-  const auto [it, fresh] = ids_.try_emplace(project, static_cast<int>(projects_.size()));
-  if (fresh) projects_.emplace_back();
-  return it->second;
+  if (const auto known = ids_.find(project); known != ids_.end()) return known->second;
+  if (ids_.size() >= sweep_at_) DropIdleProjects();
+  if (unused_.empty()) {
+    unused_.push_back(static_cast<int>(projects_.size()));
+    projects_.emplace_back();
+  }
+  const int id = unused_.back();
+  unused_.pop_back();
+  ids_[project] = id;
+  return id;
+}
+
+// Those that have nothing here and have had less than a second lately: as good as new ones.
+void WaitingQueue::DropIdleProjects() {
+  absl::erase_if(ids_, [this](const auto& known) {
+    Project& project = projects_[static_cast<size_t>(known.second)];
+    if (!project.lanes.empty() || project.running > 0 || project.share >= weight_) return false;
+    project = {};
+    unused_.push_back(known.second);
+    return true;
+  });
+  sweep_at_ = std::max(size_t{64}, 2 * ids_.size());
 }
 
 absl::Time WaitingQueue::RankOf(const WaitingBuild& build) const {
@@ -106,6 +126,7 @@ void WaitingQueue::Erase(const BuildKey& key) {
   queue.guests_by_rank.erase({-build.priority, RankOf(build), key});
   queue.guests_by_age.erase(AgeOf(build));
   queue.builds.erase(found);
+  if (lane->size == 0) emptied_.push_back(lane->need);
   Relist(*lane, project);
 }
 
@@ -123,7 +144,11 @@ void WaitingQueue::Hedge(const BuildKey& key, absl::Time emulated_until) {
 }
 
 void WaitingQueue::DropEmptyLanes() {
-  std::erase_if(lanes_, [](const auto& lane) { return lane.second.size == 0; });
+  for (const Need& need : emptied_) {
+    const auto lane = lanes_.find(need);
+    if (lane != lanes_.end() && lane->second.size == 0) lanes_.erase(lane);
+  }
+  emptied_.clear();
 }
 
 void WaitingQueue::ForEach(const Lane& lane,
@@ -155,7 +180,8 @@ double WaitingQueue::Weight(absl::Time now) {
     epoch_ = now;
     halves = 0;
   }
-  return std::exp2(halves);
+  weight_ = std::exp2(halves);
+  return weight_;
 }
 
 void WaitingQueue::Started(const std::string& project, double seconds, absl::Time now) {

@@ -119,11 +119,13 @@ class WaitingQueue {
   void Erase(const BuildKey& key);
   // It runs emulated now, and goes on waiting for a native slot.
   void Hedge(const BuildKey& key, absl::Time emulated_until);
+  // To be called when no lane is held: they stay until then, for a lane may fill again at once.
   void DropEmptyLanes();
   void ForEach(const Lane& lane, const std::function<void(const WaitingBuild&)>& visit) const;
   const WaitingBuild* Find(const BuildKey& key) const;
   const Lane* FindLane(const BuildKey& key) const;
   size_t size() const { return where_.size(); }
+  size_t projects() const { return ids_.size(); }
 
   // A slot is given to a build of the project, predicted to need it for so long.
   void Started(const std::string& project, double seconds, absl::Time now);
@@ -163,6 +165,7 @@ class WaitingQueue {
   bool VisitAged(const Lane& lane, const Lane::Heads& heads, Ages ages, absl::Time now,
                  const std::function<bool(const WaitingBuild&)>& visit) const;
   int IdOf(const std::string& project);
+  void DropIdleProjects();
   void Relist(Lane& lane, int project);
   void RelistAll(int project);
   double Weight(absl::Time now);
@@ -172,10 +175,14 @@ class WaitingQueue {
 
   const QueueOptions options_;
   std::map<Need, Lane> lanes_;  // Addresses stay.
+  std::vector<Need> emptied_;   // Lanes that were empty since the last DropEmptyLanes.
   uint64_t last_lane_ = 0;
   absl::flat_hash_map<BuildKey, std::pair<Lane*, int>> where_;
   absl::flat_hash_map<std::string, int> ids_;
   std::vector<Project> projects_;
+  std::vector<int> unused_;                  // Places in `projects_`.
+  size_t sweep_at_ = 64;                     // Projects known when the idle ones are dropped.
+  double weight_ = 1;                        // As last told by Weight.
   absl::Time epoch_ = absl::InfinitePast();  // When a second weighed a second.
 };
 

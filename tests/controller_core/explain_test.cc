@@ -86,6 +86,69 @@ TEST(Explain, APauseBeforeTheNextTryIsTold) {
   EXPECT_THAT(Why(rig, "j1"), HasSubstr("+w: an attempt came to nothing there"));
 }
 
+TEST(Explain, OfManyNativeWorkersAFewAreNamed) {
+  FarmRig rig;
+  for (uint64_t w = 1; w <= 45; ++w) rig.Join(absl::StrCat("n", w), w, {"linux/s390x"});
+  for (int j = 0; j < 45; ++j) rig.Submit(absl::StrCat("b", j), FarmRig::Spec({"linux/s390x"}));
+  rig.Join("emulates", 100, {"linux/s390x*"});
+  rig.Submit("j1", With("linux/s390x", Emulation::kFallback));
+  EXPECT_THAT(Why(rig, "j1"), HasSubstr("n15, n16, and 37 more run it natively"));
+}
+
+TEST(Explain, WhatIsCordonedIsWaitedForNoMore) {
+  FarmRig rig;
+  for (uint64_t w = 1; w <= 2; ++w) {
+    rig.Join(absl::StrCat("w", w), w, {"linux/amd64"});
+    rig.Submit(absl::StrCat("b", w), FarmRig::Spec({"linux/amd64"}));
+    rig.Accept(w, absl::StrCat("b", w, "-amd64-1"));
+  }
+  rig.Submit("j1", FarmRig::Spec({"linux/amd64"}));
+  EXPECT_THAT(rig.waiting("j1"), HasSubstr("w1 (1 of 1 slot taken)"));
+  rig.Admit("w1", Admission::kCordoned, "new disk");
+  EXPECT_EQ(rig.waiting("j1"), "waiting for a free slot for linux/amd64: w2 (1 of 1 slot taken)");
+}
+
+class AProjectLimitOfOne : public ::testing::Test {
+ protected:
+  static FarmOptions Options() {
+    FarmOptions options;
+    options.queue.max_running = 1;
+    return options;
+  }
+  FarmRig rig_{{}, Options()};
+};
+
+TEST_F(AProjectLimitOfOne, IsToldInTheSingularAndNothingIsPredictedToStartBeforeThereIsRoom) {
+  rig_.Join("w", 1, {"linux/amd64"}, 4);
+  rig_.Submit("j1", FarmRig::Spec({"linux/amd64"}));
+  rig_.Accept(1, "j1-amd64-1");
+  rig_.Submit("j2", FarmRig::Spec({"linux/amd64"}));
+  EXPECT_EQ(rig_.waiting("j2"), "its project runs 1 build already, as many as it may");
+  EXPECT_GE(*rig_.Forecast("j2").predicted_start, rig_.wall() + absl::Minutes(1));
+}
+
+TEST_F(AProjectLimitOfOne, IsNotWhyABuildWaitsThatNoWorkerCouldTake) {
+  rig_.Join("w", 1, {"linux/amd64"}, 4);
+  rig_.Submit("j1", FarmRig::Spec({"linux/amd64"}));
+  auto spec = FarmRig::Spec({"linux/amd64"});
+  spec->constraints = {{"disk", "nvme"}};
+  rig_.Submit("j2", spec);
+  EXPECT_THAT(rig_.waiting("j2"), HasSubstr("w has no label disk=nvme"));
+}
+
+TEST_F(AProjectLimitOfOne, IsToldAlsoWhereItIsReachedAfterTheBuildWasQueued) {
+  rig_.Join("w", 1, {"linux/amd64"});
+  auto other = FarmRig::Spec({"linux/amd64"});
+  other->project = "another";
+  rig_.Submit("busy", other);
+  rig_.Accept(1, "busy-amd64-1");
+  rig_.Submit("j1", FarmRig::Spec({"linux/amd64"}));
+  rig_.Submit("j2", FarmRig::Spec({"linux/amd64"}));
+  EXPECT_THAT(Why(rig_, "j2"), HasSubstr("waiting for a free slot"));
+  rig_.Push(1, "busy-amd64-1");
+  EXPECT_THAT(Why(rig_, "j2"), HasSubstr("its project runs 1 build already"));
+}
+
 TEST(Explain, OnlyLiveJobsAreKnown) {
   FarmRig rig;
   EXPECT_EQ(Why(rig, "j9"), "explained 7");
