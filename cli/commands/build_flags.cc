@@ -158,6 +158,8 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
        "Programs of another architecture in an image: warn (default), strict (fail) or off", "HOW")
       ->check(CLI::IsMember({"warn", "strict", "off"}));
   text("--project", flags.project, "What the job is accounted to", "NAME");
+  text("--priority", flags.priority,
+       "-100 to 100 (default 0): within a project, higher ones start first", "N");
   command.add_flag("-d,--detach", flags.detach, "Print the job's id and leave it running");
   AddDetachOnInterrupt(command, flags.attach);
   AddAttachFlags(command, flags.attach);

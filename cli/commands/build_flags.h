@@ -45,6 +45,7 @@ struct BuildFlags {
   std::string unschedulable_after;
   std::string arch_tags;
   std::string check_binaries;
+  std::string priority;
   std::string project = "default";
   bool detach = false;
   bool immutable = false;

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "cli/commands/build_flags.h"
 #include "cli/commands/build_options.h"
+#include "common/base/build_values.h"
 #include "common/base/platform.h"
 #include "common/base/status_macros.h"
 #include "registry/reference.h"
@@ -142,6 +143,18 @@ absl::Status AddConstraints(const BuildFlags& flags, v1::JobSpec& spec) {
   return absl::OkStatus();
 }
 
+absl::Status SetPriority(const BuildFlags& flags, v1::JobSpec& spec) {
+  if (flags.priority.empty()) return absl::OkStatus();
+  int64_t priority = 0;
+  if (!absl::SimpleAtoi(flags.priority, &priority)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--priority '", flags.priority, "' is not a whole number: use -100 to 100, say 5"));
+  }
+  MA_RETURN_IF_ERROR(Annotate(CheckPriority(priority), "--priority"));
+  if (priority != 0) spec.set_priority(static_cast<int32_t>(priority));
+  return absl::OkStatus();
+}
+
 v1::EmulationPolicy Emulation(const std::string& text) {
   if (text == "never") return v1::EMULATION_POLICY_NEVER;
   if (text == "fallback") return v1::EMULATION_POLICY_FALLBACK;
@@ -165,6 +178,7 @@ absl::StatusOr<v1::JobSpec> SpecFromFlags(const BuildFlags& flags,
   v1::JobSpec spec;
   spec.set_principal("anonymous");
   spec.set_project(flags.project);
+  MA_RETURN_IF_ERROR(SetPriority(flags, spec));
   MA_RETURN_IF_ERROR(AddTags(flags, spec));
   MA_RETURN_IF_ERROR(AddPlatforms(flags, machine, spec));
   MA_RETURN_IF_ERROR(AddBuildOptions(flags, getenv, spec));

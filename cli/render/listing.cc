@@ -127,6 +127,9 @@ std::string JobText(const v1::Job& job, absl::Time now) {
   if (!job.retry_of().empty()) rows.push_back({"Retry of", job.retry_of()});
   if (!job.spec().source().empty()) rows.push_back({"Source", job.spec().source()});
   rows.push_back({"Project", job.spec().project()});
+  if (job.spec().priority() != 0) {
+    rows.push_back({"Priority", absl::StrCat(job.spec().priority())});
+  }
   if (!job.intent().digest().empty()) rows.push_back({"Digest", job.intent().digest()});
   for (const v1::TagResult& tag : job.tags()) {
     const std::string note =

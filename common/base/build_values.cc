@@ -19,6 +19,7 @@ constexpr int64_t kLeastMemory = int64_t{6} << 20;  // What OCI runtimes refuse 
 constexpr int64_t kMostMemory = int64_t{1} << 50;
 constexpr int64_t kLeastCpus = 10;  // The kernel's: 1 ms in 100 ms.
 constexpr int64_t kMostCpus = 1'000'000;
+constexpr int64_t kMostPriority = 100;
 constexpr int64_t kLatestTime = 253'402'300'799;
 
 bool AllOf(absl::string_view text, bool (*good)(unsigned char)) {
@@ -119,6 +120,12 @@ absl::Status CheckCpus(int64_t thousandths) {
   }
   return Invalid(absl::StrCat("a limit of ", static_cast<double>(thousandths) / 1000,
                               " CPUs is out of range: use 0.01 to 1000, or 0 for none"));
+}
+
+absl::Status CheckPriority(int64_t priority) {
+  if (priority >= -kMostPriority && priority <= kMostPriority) return absl::OkStatus();
+  return Invalid(absl::StrCat("the priority ", priority, " is out of range: use -", kMostPriority,
+                              " to ", kMostPriority));
 }
 
 absl::Status CheckTimestamp(int64_t seconds) {

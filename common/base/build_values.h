@@ -34,6 +34,8 @@ absl::Status CheckText(absl::string_view what, absl::string_view text);
 // Limits that a build can have.
 absl::Status CheckMemory(int64_t bytes);
 absl::Status CheckCpus(int64_t thousandths);
+// Among the jobs of a project: -100 to 100.
+absl::Status CheckPriority(int64_t priority);
 // Seconds since 1970, up to the year 9999.
 absl::Status CheckTimestamp(int64_t seconds);
 

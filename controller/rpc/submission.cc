@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/base/build_values.h"
 #include "common/base/digest.h"
 #include "common/base/platform.h"
 #include "common/base/status_macros.h"
@@ -167,6 +168,7 @@ absl::Status CheckOptions(v1::JobSpec& spec) {
   }
   MA_RETURN_IF_ERROR(CheckNamedContexts(spec.options()));
   MA_RETURN_IF_ERROR(CheckBuildOptions(spec));
+  MA_RETURN_IF_ERROR(CheckPriority(spec.priority()));
   const absl::Duration timeout = wire::FromProto(spec.build_timeout());
   if (timeout < absl::ZeroDuration() || timeout > kLongestTimeout) {
     return Invalid(absl::StrCat("the build timeout must lie between 0 and ",

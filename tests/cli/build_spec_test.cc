@@ -125,6 +125,13 @@ TEST(BuildSpec, ConstraintsAreLabelsAndHedgingIsAskedFor) {
   EXPECT_FALSE(Spec({"-t", "r/a:1", "--constraint", "nvme", "."}).ok());
 }
 
+TEST(BuildSpec, ThePriorityOfAJobIsItsOwn) {
+  EXPECT_EQ(Spec({"-t", "r/a:1", "--priority", "5", "."})->priority(), 5);
+  EXPECT_EQ(Spec({"-t", "r/a:1", "--priority", "-100", "."})->priority(), -100);
+  EXPECT_EQ(Spec({"-t", "r/a:1", "--priority=100", "."})->priority(), 100);
+  EXPECT_FALSE(Spec({"-t", "r/a:1", "."})->has_priority());
+}
+
 TEST(BuildSpec, RefusesInSentences) {
   const std::pair<std::vector<std::string>, const char*> rows[] = {
       {{"."}, "no tag given: name the image with -t"},
@@ -140,6 +147,10 @@ TEST(BuildSpec, RefusesInSentences) {
       {{"-t", "r/x:1", "--arch-tags", "{tag}/{arch}"}, "makes no usable tags"},
       {{"-t", "r/x:1", "--emulation", "maybe"}, "--emulation"},
       {{"-t", "r/x:1", "--format", "v1"}, "--format"},
+      {{"-t", "r/x:1", "--priority", "high"}, "--priority 'high' is not a whole number"},
+      {{"-t", "r/x:1", "--priority", "1.5"}, "--priority '1.5' is not a whole number"},
+      {{"-t", "r/x:1", "--priority", "101"}, "--priority: the priority 101 is out of range"},
+      {{"-t", "r/x:1", "--priority=-101"}, "--priority: the priority -101 is out of range"},
       {{"-t", "r/x:1", "-o", "type=tar"}, "--output is not for manyarch"},
       {{"-t", "r/x:1", "--load"}, "--load is not for manyarch"},
       {{"-t", "r/x:1", "--builder", "b"}, "chosen with --farm"},

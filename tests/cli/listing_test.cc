@@ -106,6 +106,15 @@ TEST(Listing, WhereTheContextCameFromIsShownInTextAndJson) {
             std::string::npos);
 }
 
+TEST(Listing, APriorityIsShownWhereItIsNotTheUsualOne) {
+  v1::Job job = FromText<v1::Job>(kRunningJob);
+  job.mutable_spec()->set_priority(0);
+  EXPECT_EQ(JobText(job, At(85)).find("Priority"), std::string::npos);
+  job.mutable_spec()->set_priority(-5);
+  EXPECT_NE(JobText(job, At(85)).find("\nPriority   -5\n"), std::string::npos);
+  EXPECT_NE(ToJson(job).find(R"("priority": -5)"), std::string::npos);
+}
+
 TEST(Listing, ACancelledJobHasAReasonAndAFailedOneAFailure) {
   v1::Job job = FromText<v1::Job>(kFailedJob);
   EXPECT_NE(JobText(job, At(85)).find("\nFailure    linux/arm64 failed"), std::string::npos);

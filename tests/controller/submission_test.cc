@@ -1,6 +1,7 @@
 // What a submission must look like: each fault is named, with what to do.
 #include "controller/rpc/submission.h"
 
+#include <cstdint>
 #include <functional>
 
 #include "common/base/digest.h"
@@ -133,6 +134,11 @@ TEST(Submission, EachFaultIsNamed) {
        "not a valid tag"},
       {"negative timeout",
        [](auto& r) { r.mutable_spec()->mutable_build_timeout()->set_seconds(-5); }, "timeout"},
+      {"a priority beyond all others", [](auto& r) { r.mutable_spec()->set_priority(101); },
+       "the priority 101 is out of range: use -100 to 100"},
+      {"a priority whose opposite is none",
+       [](auto& r) { r.mutable_spec()->set_priority(INT32_MIN); },
+       "the priority -2147483648 is out of range"},
       {"too many attempts", [](auto& r) { r.mutable_spec()->set_max_attempts(50); }, "attempts"},
   };
   for (const Case& c : cases) {

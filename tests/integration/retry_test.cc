@@ -37,6 +37,7 @@ class RetryTest : public ControllerTest {
     arm.mutable_platform()->set_os("linux");
     arm.mutable_platform()->set_arch("arm64");
     request.mutable_spec()->set_keep_going(true);
+    request.mutable_spec()->set_priority(7);
     request.mutable_spec()->set_source("git https://git.example.com/app.git 1a2b");
     request.set_request_hash(Digest::Of(request.spec().SerializeAsString()).ToString());
     return request;
@@ -78,6 +79,7 @@ TEST_F(RetryTest, OnlyWhatHasFailedIsBuiltAgainAsLongAsTheRegistryHasTheRest) {
   EXPECT_EQ(second.job().retry_of(), failed.id());
   EXPECT_EQ(failed.spec().source(), "git https://git.example.com/app.git 1a2b");
   EXPECT_EQ(second.job().spec().source(), failed.spec().source());
+  EXPECT_EQ(second.job().spec().priority(), 7);
   EXPECT_GT(second.job().generation(), failed.generation());
   v1::SubmitResponse again;
   ASSERT_TRUE(Retry(failed.id(), true, "a-retry-of-it", &again).ok());
