@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/base/status_macros.h"
+#include "common/base/worker_values.h"
 #include "common/os/flags.h"
 
 namespace manyarch::worker {
@@ -37,12 +38,14 @@ absl::Status Interpret(const Texts& texts, Options* options) {
     return absl::InvalidArgumentError(
         absl::StrCat("--slots: ", options->slots, " is not between 1 and 1000"));
   }
+  MA_RETURN_IF_ERROR(Annotate(CheckWorkerText("name", options->name), "--name"));
   for (const std::string& label : texts.labels) {
     const std::pair<std::string, std::string> kv = absl::StrSplit(label, absl::MaxSplits('=', 1));
     if (kv.first.empty() || !absl::StrContains(label, '=')) {
       return absl::InvalidArgumentError(
           absl::StrCat("--label: '", label, "' is not NAME=VALUE; say for example disk=nvme"));
     }
+    MA_RETURN_IF_ERROR(Annotate(CheckWorkerLabel(kv.first, kv.second), "--label"));
     options->labels[kv.first] = kv.second;
   }
   if (!texts.platforms.empty()) {
@@ -82,8 +85,10 @@ std::optional<int> ParseOptions(int argc, char** argv, Options* options) {
       ->capture_default_str();
   app.add_option("--slots", options->slots, "how many builds may run at a time")
       ->capture_default_str();
-  app.add_option("--label", texts.labels,
-                 "NAME=VALUE that describes this machine; repeatable, or a comma list")
+  app.add_option(
+         "--label", texts.labels,
+         "NAME=VALUE that describes this machine; repeatable, or a comma list. memory=64GiB is\n"
+         "how much builds may ask for")
       ->delimiter(',')
       ->allow_extra_args(false);
   app.add_option("--isolation", texts.isolation, "auto, oci or chroot")->capture_default_str();

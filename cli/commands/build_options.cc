@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -109,35 +108,11 @@ absl::Status AddHosts(const BuildFlags& flags, v1::BuildOptions& options) {
   return absl::OkStatus();
 }
 
-// "512m", "2g", "1073741824", "4GiB".
-absl::StatusOr<int64_t> ParseMemory(const std::string& text) {
-  const std::string lower = absl::AsciiStrToLower(text);
-  const size_t digits = std::min(lower.find_first_not_of("0123456789."), lower.size());
-  const std::string unit = lower.substr(digits);
-  int shift = -1;
-  if (unit.empty() || unit == "b") shift = 0;
-  const struct {
-    char letter;
-    int shift;
-  } units[] = {{'k', 10}, {'m', 20}, {'g', 30}, {'t', 40}};
-  for (const auto& known : units) {
-    const std::string letter(1, known.letter);
-    if (unit == letter || unit == letter + "b" || unit == letter + "ib") shift = known.shift;
-  }
-  double number = 0;
-  if (shift < 0 || !absl::SimpleAtod(lower.substr(0, digits), &number) || number > 1e15) {
-    return Invalid(absl::StrCat("--memory '", text, "' is not a size: write it like 512m or 2g"));
-  }
-  const double bytes = std::ldexp(number, shift);
-  const auto result = static_cast<int64_t>(std::min(bytes, 1e18));
-  MA_RETURN_IF_ERROR(Annotate(CheckMemory(result), "--memory"));
-  return result;
-}
-
 absl::Status AddLimits(const BuildFlags& flags, v1::BuildOptions& options) {
   if (!flags.memory.empty()) {
-    MA_ASSIGN_OR_RETURN(const int64_t memory, ParseMemory(flags.memory));
-    options.set_memory_bytes(memory);
+    const absl::StatusOr<int64_t> memory = ParseMemory(flags.memory);
+    MA_RETURN_IF_ERROR(Annotate(memory.status(), "--memory"));
+    options.set_memory_bytes(*memory);
   }
   if (!flags.cpus.empty()) {
     double cpus = 0;

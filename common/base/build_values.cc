@@ -1,6 +1,8 @@
 #include "common/base/build_values.h"
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -8,6 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/base/status_macros.h"
 
 namespace manyarch {
 
@@ -106,6 +109,25 @@ absl::Status CheckText(absl::string_view what, absl::string_view text) {
   if (text.find('\0') == absl::string_view::npos) return absl::OkStatus();
   return Invalid(absl::StrCat("the ", what, " ", Quoted(text),
                               " has a NUL byte in it, which no command takes"));
+}
+
+absl::StatusOr<int64_t> ParseMemory(absl::string_view text) {
+  const std::string lower = absl::AsciiStrToLower(text);
+  const size_t digits = std::min(lower.find_first_not_of("0123456789."), lower.size());
+  const std::string unit = lower.substr(digits);
+  int shift = unit.empty() || unit == "b" ? 0 : -1;
+  constexpr std::pair<char, int> kUnits[] = {{'k', 10}, {'m', 20}, {'g', 30}, {'t', 40}};
+  for (const auto& [letter, power] : kUnits) {
+    const std::string one(1, letter);
+    if (unit == one || unit == one + "b" || unit == one + "ib") shift = power;
+  }
+  double number = 0;
+  if (shift < 0 || !absl::SimpleAtod(lower.substr(0, digits), &number) || number > 1e15) {
+    return Invalid(absl::StrCat(Quoted(text), " is not a size: write it like 512m or 2g"));
+  }
+  const auto bytes = static_cast<int64_t>(std::min(std::ldexp(number, shift), 1e18));
+  MA_RETURN_IF_ERROR(CheckMemory(bytes));
+  return bytes;
 }
 
 absl::Status CheckMemory(int64_t bytes) {

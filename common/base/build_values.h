@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
 namespace manyarch {
@@ -30,6 +32,10 @@ absl::Status CheckName(absl::string_view kind, absl::string_view name);
 
 // NUL bytes, which would silently end an argument of a program; `what` names the option.
 absl::Status CheckText(absl::string_view what, absl::string_view text);
+
+// Bytes, with a unit of 1024s or without: "512m", "1.5G", "64MiB", "4gb", "1073741824". In the
+// range of CheckMemory.
+absl::StatusOr<int64_t> ParseMemory(absl::string_view text);
 
 // Limits that a build can have.
 absl::Status CheckMemory(int64_t bytes);

@@ -25,6 +25,15 @@ size_t Utf8Length(absl::string_view text) {
   return length;
 }
 
+bool IsUtf8(absl::string_view bytes) {
+  while (!bytes.empty()) {
+    const size_t length = Utf8Length(bytes);
+    if (length == 0) return false;
+    bytes.remove_prefix(length);
+  }
+  return true;
+}
+
 std::string ToUtf8(absl::string_view bytes) {
   std::string result;
   while (!bytes.empty()) {

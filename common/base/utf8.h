@@ -12,6 +12,9 @@ namespace manyarch {
 // none (RFC 3629: no overlong forms, no surrogates, nothing beyond U+10FFFF).
 size_t Utf8Length(absl::string_view text);
 
+// Whether all of it is UTF-8.
+bool IsUtf8(absl::string_view bytes);
+
 // `bytes` with all that is not UTF-8 replaced by '?'.
 std::string ToUtf8(absl::string_view bytes);
 

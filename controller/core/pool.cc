@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/strip.h"
+#include "common/base/build_values.h"
 
 namespace manyarch::controller::core {
 
@@ -74,17 +73,7 @@ Worker& WorkerPool::Insert(Worker worker) {
 int64_t AdvertisedMemory(const WorkerDescription& worker) {
   const auto label = worker.labels.find("memory");
   if (label == worker.labels.end()) return 0;
-  absl::string_view text = label->second;
-  absl::ConsumeSuffix(&text, "B");
-  absl::ConsumeSuffix(&text, "i");
-  constexpr absl::string_view kUnits = "KMGT";
-  const size_t unit = text.empty() ? absl::string_view::npos : kUnits.find(text.back());
-  if (unit != absl::string_view::npos) text.remove_suffix(1);
-  int64_t bytes = 0;
-  if (!absl::SimpleAtoi(text, &bytes) || bytes < 0 || bytes > (int64_t{1} << 20)) {
-    return unit == absl::string_view::npos ? bytes : 0;
-  }
-  return unit == absl::string_view::npos ? bytes : bytes << (10 * (unit + 1));
+  return ParseMemory(label->second).value_or(0);
 }
 
 std::string LossesText(const Worker& worker) {

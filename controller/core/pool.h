@@ -106,8 +106,8 @@ class WorkerPool {
   uint64_t version_ = 1;
 };
 
-// The bytes that a worker's label "memory" promises, as in "64GiB", "64G" or "68719476736"; 0 where
-// there is none.
+// The bytes that a worker's label "memory" promises, spelled as for ParseMemory; 0 where there is
+// none, or none that can be understood.
 int64_t AdvertisedMemory(const WorkerDescription& worker);
 
 // "lost 3 times within a day", for one that is lost too often for every build; else empty.

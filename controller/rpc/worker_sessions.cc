@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "common/base/status_macros.h"
 #include "common/base/utf8.h"
+#include "common/base/worker_values.h"
 #include "controller/rpc/offer.h"
 #include "controller/wire/convert.h"
 #include "controller/wire/times.h"
@@ -31,13 +32,8 @@ absl::Status CheckHello(const v1::Hello& hello) {
     return absl::InvalidArgumentError(
         absl::StrCat("a worker needs an id and a name of 1 to ", kLongestName, " characters"));
   }
-  const auto refused = [](absl::string_view what, absl::string_view text) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the worker's ", what, " '", EscapedText(text),
-                     "' has control characters in it: choose another"));
-  };
-  if (HasControlCharacters(worker.id())) return refused("id", worker.id());
-  if (HasControlCharacters(worker.name())) return refused("name", worker.name());
+  MA_RETURN_IF_ERROR(CheckWorkerText("id", worker.id()));
+  MA_RETURN_IF_ERROR(CheckWorkerText("name", worker.name()));
   // These it does not choose; a program that sends such is no worker of ours.
   for (const auto& [what, text] : {std::pair{"version", &worker.version()},
                                    std::pair{"version of buildah", &worker.buildah_version()},
@@ -52,8 +48,7 @@ absl::Status CheckHello(const v1::Hello& hello) {
                      "' has control characters in it: look at what it runs there"));
   }
   for (const auto& [name, value] : worker.labels()) {
-    const std::string label = absl::StrCat(name, "=", value);
-    if (HasControlCharacters(label)) return refused("label", label);
+    MA_RETURN_IF_ERROR(CheckWorkerLabel(name, value));
   }
   if (worker.slots() < 1 || worker.slots() > kMostSlots) {
     return absl::InvalidArgumentError(

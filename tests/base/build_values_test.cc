@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/base/worker_values.h"
+
 namespace manyarch {
 namespace {
 
@@ -31,6 +33,39 @@ TEST(BuildValues, AddedHostsAreNamesWithAddresses) {
     EXPECT_FALSE(CheckAddedHost(bad).ok()) << bad;
   }
   EXPECT_THAT(std::string(CheckAddedHost("h:host-gateway").message()), HasSubstr("127.0.0.1"));
+}
+
+TEST(BuildValues, MemoryIsSpelledInOneWayEverywhere) {
+  const std::pair<const char*, int64_t> rows[] = {
+      {"8388608", int64_t{8} << 20}, {"8388608b", int64_t{8} << 20}, {"65536k", int64_t{64} << 20},
+      {"4096m", int64_t{4} << 30},   {"16g", int64_t{16} << 30},     {"16G", int64_t{16} << 30},
+      {"64GiB", int64_t{64} << 30},  {"4.5gib", int64_t{9} << 29},   {"2tb", int64_t{2} << 40}};
+  for (const auto& [text, bytes] : rows) {
+    const auto memory = ParseMemory(text);
+    ASSERT_TRUE(memory.ok()) << text << ": " << memory.status();
+    EXPECT_EQ(*memory, bytes) << text;
+  }
+  for (const char* bad : {"", "lots", "-1", "1e99", "4i", "4 GiB", "g", "1.2.3g", "16", "9999t"}) {
+    EXPECT_FALSE(ParseMemory(bad).ok()) << bad;
+  }
+}
+
+TEST(WorkerValues, ALabelIsTextAndMemoryIsASize) {
+  for (const char* good : {"64GiB", "16g", "4096m", "4.5GiB", "68719476736"}) {
+    EXPECT_TRUE(CheckWorkerLabel("memory", good).ok()) << good;
+  }
+  for (const char* bad : {"", "lots", "-1", "1e99", "4i", "16", "0"}) {
+    EXPECT_THAT(
+        std::string(CheckWorkerLabel("memory", bad).message()),
+        HasSubstr("'memory=" + std::string(bad) + "' is not the memory of a machine: write "))
+        << bad;
+  }
+  EXPECT_TRUE(CheckWorkerLabel("disk", "lots").ok());
+  EXPECT_EQ(CheckWorkerLabel("zone", "a\x1b").message(),
+            "the worker's label 'zone=a\\x1b' has control characters in it: choose another");
+  EXPECT_EQ(CheckWorkerLabel("zone", "\xff").message(),
+            "the worker's label 'zone=\\xff' is not UTF-8: choose another");
+  EXPECT_FALSE(CheckWorkerText("name", "a\nb").ok());
 }
 
 TEST(BuildValues, NetworksAreTheWorkersOrNone) {

@@ -99,7 +99,7 @@ TEST(BuildOptions, RefusalsNameTheFlag) {
       {{"--add-host", "db"}, "--add-host: the added host 'db'"},
       {{"--add-host", "db:host-gateway"}, "host-gateway"},
       {{"--network", "none", "--add-host", "a:10.0.0.1"}, "--add-host: without a network"},
-      {{"-m", "lots"}, "--memory 'lots' is not a size"},
+      {{"-m", "lots"}, "--memory: 'lots' is not a size"},
       {{"-m", "1k"}, "--memory: a memory limit of 1024 bytes"},
       {{"--cpus", "two"}, "--cpus 'two' is not a number"},
       {{"--cpus", "0.001"}, "--cpus: a limit of 0.001 CPUs"},

@@ -265,6 +265,22 @@ TEST(PlacementPolicy, MemoryCountsOnlyWhereAWorkerAdvertisesIt) {
               ElementsAre("greet 2", "offer j1-amd64-1 to 2"));
 }
 
+TEST(PlacementPolicy, MemoryIsUnderstoodAsBuildsSpellItAndNotKnownWhereItIsNoSize) {
+  WorkerDescription worker;
+  const std::pair<const char*, int64_t> rows[] = {{"16g", int64_t{16} << 30},
+                                                  {"4096m", int64_t{4} << 30},
+                                                  {"4.5GiB", int64_t{9} << 29},
+                                                  {"lots", 0},
+                                                  {"-1", 0},
+                                                  {"1e99", 0},
+                                                  {"4i", 0},
+                                                  {"", 0}};
+  for (const auto& [text, bytes] : rows) {
+    worker.labels = {{"memory", text}};
+    EXPECT_EQ(AdvertisedMemory(worker), bytes) << text;
+  }
+}
+
 TEST(PlacementPolicy, AProjectRunsNoMoreThanItsLimit) {
   FarmOptions options;
   options.queue.max_running = 2;

@@ -73,6 +73,8 @@ TEST_F(SessionTest, NamesAndLabelsWithControlCharactersAreRefusedAndShownWithout
               HasSubstr("isolation 'oci\\n(runc)'"));
   EXPECT_THAT(refusal([](auto& worker) { worker.set_version(std::string(129, '1')); }),
               HasSubstr("version has more than 128 characters"));
+  EXPECT_THAT(refusal([](auto& worker) { (*worker.mutable_labels())["memory"] = "lots"; }),
+              HasSubstr("label 'memory=lots' is not the memory of a machine"));
 }
 
 TEST_F(SessionTest, WhatIsNoHelloIsRefused) {
