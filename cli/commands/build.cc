@@ -14,6 +14,7 @@
 #include "cli/commands/build_flags.h"
 #include "cli/commands/command.h"
 #include "cli/commands/secrets.h"
+#include "cli/commands/spec_text.h"
 #include "cli/context/load.h"
 #include "cli/exit_code.h"
 #include "cli/interrupts.h"
@@ -82,6 +83,8 @@ int RunBuild(const BuildFlags& flags, const Invocation& invocation) {
   const absl::StatusOr<LoadedContext> context = LoadUnlessInterrupted(request, *spec, &signal);
   if (signal != 0) return 128 + signal;
   if (!context.ok()) return Fail(context.status());
+  // Names of files have come to it.
+  if (const absl::Status text = CheckSpecText(*spec); !text.ok()) return Fail(text);
   spdlog::debug("context: walking and hashing took {:.1f} ms; it comes from {}",
                 absl::ToDoubleMilliseconds(absl::Now() - start), spec->source());
 

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "cli/commands/build_flags.h"
 #include "cli/commands/build_options.h"
+#include "cli/commands/spec_text.h"
 #include "common/base/build_values.h"
 #include "common/base/platform.h"
 #include "common/base/status_macros.h"
@@ -130,11 +131,17 @@ void SetPublishing(const BuildFlags& flags, v1::JobSpec& spec) {
 }
 
 absl::Status AddConstraints(const BuildFlags& flags, v1::JobSpec& spec) {
+  std::set<std::string> names;
   for (const std::string& text : flags.constraints) {
     const size_t equals = text.find('=');
     if (equals == 0 || equals == std::string::npos) {
       return absl::InvalidArgumentError(
           absl::StrCat("--constraint '", text, "' is no label of a worker: write it NAME=VALUE"));
+    }
+    if (!names.insert(text.substr(0, equals)).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--constraint '", text, "' names a label that another --constraint names: ",
+                       "a worker has one value for each, so give each once"));
     }
     v1::NameValue& to = *spec.add_constraints();
     to.set_name(text.substr(0, equals));
@@ -186,6 +193,11 @@ absl::StatusOr<v1::JobSpec> SpecFromFlags(const BuildFlags& flags,
   SetPublishing(flags, spec);
   spec.set_keep_going(flags.keep_going);
   spec.set_emulation(Emulation(flags.emulation));
+  if (flags.hedge && flags.emulation == "never") {
+    return absl::InvalidArgumentError(
+        "--hedge starts builds under emulation, which --emulation never forbids: leave out one of "
+        "them");
+  }
   spec.set_hedge(flags.hedge);
   MA_RETURN_IF_ERROR(AddConstraints(flags, spec));
   spec.set_binary_check(BinaryCheck(flags.check_binaries));
@@ -202,6 +214,7 @@ absl::StatusOr<v1::JobSpec> SpecFromFlags(const BuildFlags& flags,
                         ParseDuration("--unschedulable-after", flags.unschedulable_after));
     SetDuration(after, spec.mutable_unschedulable_after());
   }
+  MA_RETURN_IF_ERROR(CheckSpecText(spec));
   return spec;
 }
 

@@ -150,6 +150,26 @@ absl::Status CheckSource(const std::string& source) {
   return absl::OkStatus();
 }
 
+absl::Status CheckPlacement(const v1::JobSpec& spec) {
+  MA_RETURN_IF_ERROR(CheckPriority(spec.priority()));
+  if (spec.hedge() && spec.emulation() == v1::EMULATION_POLICY_NEVER) {
+    return Invalid(
+        "the job is to be hedged, that is started under emulation, which its emulation policy "
+        "(never) forbids: leave out --hedge or --emulation never");
+  }
+  std::set<std::string> names;
+  for (const v1::NameValue& label : spec.constraints()) {
+    if (label.name().empty()) {
+      return Invalid(absl::StrCat("the constraint '=", label.value(), "' names no label"));
+    }
+    if (!names.insert(label.name()).second) {
+      return Invalid(absl::StrCat("the label '", label.name(),
+                                  "' is constrained twice: a worker has one value for each"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckOptions(v1::JobSpec& spec) {
   if (const auto root = Digest::Parse(spec.context_root()); !root.ok()) {
     return Annotate(root.status(), "the context of the job");
@@ -168,7 +188,7 @@ absl::Status CheckOptions(v1::JobSpec& spec) {
   }
   MA_RETURN_IF_ERROR(CheckNamedContexts(spec.options()));
   MA_RETURN_IF_ERROR(CheckBuildOptions(spec));
-  MA_RETURN_IF_ERROR(CheckPriority(spec.priority()));
+  MA_RETURN_IF_ERROR(CheckPlacement(spec));
   const absl::Duration timeout = wire::FromProto(spec.build_timeout());
   if (timeout < absl::ZeroDuration() || timeout > kLongestTimeout) {
     return Invalid(absl::StrCat("the build timeout must lie between 0 and ",

@@ -147,11 +147,7 @@ absl::StatusOr<std::shared_ptr<const core::JobSpec>> FromProto(const v1::JobSpec
   value->target = spec.options().target();
   value->memory_bytes = spec.options().memory_bytes();
   for (const v1::NameValue& label : spec.constraints()) {
-    if (label.name().empty() || !value->constraints.emplace(label.name(), label.value()).second) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the constraint '", label.name(), "=", label.value(),
-                       "' has no name, or another one has the same: give each label once"));
-    }
+    value->constraints.emplace(label.name(), label.value());
   }
   value->hedge = spec.hedge();
   switch (spec.emulation()) {

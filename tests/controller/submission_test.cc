@@ -139,6 +139,24 @@ TEST(Submission, EachFaultIsNamed) {
       {"a priority whose opposite is none",
        [](auto& r) { r.mutable_spec()->set_priority(INT32_MIN); },
        "the priority -2147483648 is out of range"},
+      {"hedged without emulation",
+       [](auto& r) {
+         r.mutable_spec()->set_hedge(true);
+         r.mutable_spec()->set_emulation(v1::EMULATION_POLICY_NEVER);
+       },
+       "leave out --hedge or --emulation never"},
+      {"a constraint of nothing",
+       [](auto& r) { r.mutable_spec()->add_constraints()->set_value("x"); },
+       "the constraint '=x' names no label"},
+      {"a label constrained twice",
+       [](auto& r) {
+         for (const char* value : {"1", "2"}) {
+           v1::NameValue& label = *r.mutable_spec()->add_constraints();
+           label.set_name("a");
+           label.set_value(value);
+         }
+       },
+       "the label 'a' is constrained twice"},
       {"too many attempts", [](auto& r) { r.mutable_spec()->set_max_attempts(50); }, "attempts"},
   };
   for (const Case& c : cases) {
