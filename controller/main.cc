@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "common/os/limits.h"
 #include "common/os/logging.h"
 #include "common/os/signals.h"
 #include "controller/check.h"
@@ -31,6 +32,8 @@ int main(int argc, char** argv) {
     if (!whole.ok()) std::cerr << "manyarch-controller: " << whole.message() << "\n";
     return whole.ok() ? EXIT_SUCCESS : EXIT_FAILURE;
   }
+  // Each worker and each reader of a log is a connection.
+  manyarch::RaiseOpenFileLimit();
   auto controller = manyarch::controller::Controller::Start(options);
   if (!controller.ok()) {
     spdlog::error("{}", std::string(controller.status().message()));

@@ -12,7 +12,7 @@ set -euo pipefail
 build=(build-essential lld cmake ninja-build ccache pkg-config git ca-certificates
   protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libgrpc++-dev libabsl-dev libspdlog-dev
   libgtest-dev libgmock-dev libbenchmark-dev libsqlitecpp-dev libsqlite3-dev libcurl4-openssl-dev
-  nlohmann-json3-dev libcli11-dev libzstd-dev libarchive-dev libssl-dev)
+  nlohmann-json3-dev libcli11-dev libzstd-dev libarchive-dev libssl-dev libjemalloc-dev)
 run=(buildah runc skopeo qemu-user-static binfmt-support docker-registry mmdebstrap
   debian-archive-keyring ca-certificates uidmap mount util-linux procps iproute2 curl jq)
 tests=(libcpp-httplib-dev clang-format clang-tidy shellcheck apache2-utils man-db zsh fish yq)

@@ -1,7 +1,5 @@
 // How fast the control plane is: builds that do nothing, everything else real but the registry's
 // network. Prints a table on stderr and JSON on stdout. See docs/performance.md.
-#include <sys/resource.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -13,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "common/os/limits.h"
 #include "tests/bench/control_plane/echo.h"
 #include "tests/bench/control_plane/fleet.h"
 #include "tests/bench/control_plane/load.h"
@@ -25,9 +24,11 @@ struct Settings {
   std::string program;
   std::string dir = "/var/tmp";
   int workers = 1000;
-  int idle_workers = 5000;
   int platforms = 2;
   int deep = 100'000;
+  int submitters = 8;
+  int few_workers = 100;
+  int many_workers = 5000;
   double seconds = 10;
   std::vector<std::string> only;
 
@@ -50,27 +51,39 @@ double Percentile(std::vector<absl::Duration> all, double share) {
 
 struct Run {
   double builds_per_second = 0;
+  double submitted_per_second = 0;
   double controller_cores = 0;
   std::vector<absl::Duration> latencies;
   std::string error;
 };
 
+constexpr int kShallow = 1000;
+constexpr absl::Duration kHeartbeat = absl::Seconds(5);
+constexpr absl::Duration kHeartbeatOfMany = absl::Seconds(30);
+
 // A farm at one pace: by depth or by rate.
-Run Measure(const Settings& settings, int depth, double rate) {
+struct Pace {
+  int workers;
+  int queued;  // Beside one build for each worker.
+  double rate = 0;
+  absl::Duration heartbeat = kHeartbeat;
+};
+
+Run Measure(const Settings& settings, const Pace& pace) {
   Run run;
-  auto process = ControllerProcess::Start(settings.program, settings.dir, absl::Seconds(5));
+  auto process = ControllerProcess::Start(settings.program, settings.dir, pace.heartbeat);
   if (!process.ok()) {
     run.error = std::string(process.status().message());
     return run;
   }
-  Load load({(*process)->address(), settings.architectures(), depth, rate, 8});
+  Load load({(*process)->address(), settings.architectures(), pace.workers + pace.queued, pace.rate,
+             settings.submitters});
   // A deep queue is there before the first worker is.
-  const int64_t filled = depth - settings.workers;
-  while (rate == 0 && load.submitted() < filled && load.error().empty()) {
+  while (pace.rate == 0 && load.submitted() < pace.queued && load.error().empty()) {
     absl::SleepFor(absl::Milliseconds(10));
   }
   Fleet fleet(
-      {(*process)->address(), settings.workers, 1, 1, settings.architectures()},
+      {(*process)->address(), pace.workers, 1, 1, settings.architectures()},
       {[&](const v1::Offer& offer) { load.Offered(offer.job_id()); }, [&] { load.Done(); }});
   if (!fleet.AwaitSessions()) {
     run.error = "not every worker got a session within a minute";
@@ -79,11 +92,13 @@ Run Measure(const Settings& settings, int depth, double rate) {
   absl::SleepFor(absl::Seconds(2));
   load.TakeLatencies();
   const int64_t done = load.done();
+  const int64_t submitted = load.submitted();
   const absl::Duration cpu = (*process)->CpuTime();
   const absl::Time start = absl::Now();
   absl::SleepFor(absl::Seconds(settings.seconds));
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
   run.builds_per_second = static_cast<double>(load.done() - done) / seconds;
+  run.submitted_per_second = static_cast<double>(load.submitted() - submitted) / seconds;
   run.controller_cores = absl::ToDoubleSeconds((*process)->CpuTime() - cpu) / seconds;
   run.latencies = load.TakeLatencies();
   run.error = load.error();
@@ -92,9 +107,9 @@ Run Measure(const Settings& settings, int depth, double rate) {
 
 nlohmann::ordered_json Throughput(const Settings& settings) {
   const double echo = EchoRate(settings.workers, settings.seconds);
-  const Run shallow = Measure(settings, settings.workers + 1000, 0);
+  const Run shallow = Measure(settings, {settings.workers, kShallow});
   const absl::Duration sync = SyncTime(settings.dir);
-  const Run half = Measure(settings, 0, shallow.builds_per_second / 2);
+  const Run half = Measure(settings, {settings.workers, 0, shallow.builds_per_second / 2});
   const double p99 = Percentile(half.latencies, 0.99);
   const double allowed = 2 * Milliseconds(sync) + 2;
   std::fprintf(stderr, "%-44s %10.0f /s\n", "bare gRPC stream, round trips", echo);
@@ -119,38 +134,56 @@ nlohmann::ordered_json Throughput(const Settings& settings) {
           {"submit_to_assign_allowed_ms", allowed}};
 }
 
-nlohmann::ordered_json Depth(const Settings& settings) {
-  const Run shallow = Measure(settings, settings.workers + 1000, 0);
-  const Run deep = Measure(settings, settings.workers + settings.deep, 0);
-  const double ratio = deep.builds_per_second / shallow.builds_per_second;
-  std::fprintf(stderr, "%-44s %10.0f /s   (%.2f of %.0f /s with 1,000 queued)\n",
-               absl::StrCat("builds, ", settings.deep, " queued").c_str(), deep.builds_per_second,
-               ratio, shallow.builds_per_second);
-  if (!deep.error.empty()) std::fprintf(stderr, "error: %s\n", deep.error.c_str());
-  return {{"queued", settings.deep},
+// The same rate twice: of a farm with little to do, and of one with a deep queue.
+nlohmann::ordered_json Compare(const Settings& settings, const Pace& little, const Pace& much) {
+  const auto named = [](const Pace& pace) {
+    return absl::StrCat("builds, ", pace.workers, " workers, ", pace.queued, " queued");
+  };
+  const Run base = Measure(settings, little);
+  const Run deep = Measure(settings, much);
+  const double ratio = deep.builds_per_second / base.builds_per_second;
+  std::fprintf(stderr, "%-44s %10.0f /s\n", named(little).c_str(), base.builds_per_second);
+  std::fprintf(stderr, "%-44s %10.0f /s   (%.2f of that)\n", named(much).c_str(),
+               deep.builds_per_second, ratio);
+  for (const Run* run : {&base, &deep}) {
+    if (!run->error.empty()) std::fprintf(stderr, "error: %s\n", run->error.c_str());
+  }
+  return {{"workers", much.workers},
+          {"queued", much.queued},
           {"builds_per_second", deep.builds_per_second},
-          {"shallow_builds_per_second", shallow.builds_per_second},
+          {"little_workers", little.workers},
+          {"little_queued", little.queued},
+          {"little_builds_per_second", base.builds_per_second},
           {"ratio", ratio}};
 }
 
+nlohmann::ordered_json Depth(const Settings& settings) {
+  return Compare(settings, {settings.workers, kShallow}, {settings.workers, settings.deep});
+}
+
+nlohmann::ordered_json Size(const Settings& settings) {
+  return Compare(settings, {settings.few_workers, kShallow, 0, kHeartbeatOfMany},
+                 {settings.many_workers, settings.deep, 0, kHeartbeatOfMany});
+}
+
 nlohmann::ordered_json Idle(const Settings& settings) {
-  auto process = ControllerProcess::Start(settings.program, settings.dir, absl::Seconds(30));
+  auto process = ControllerProcess::Start(settings.program, settings.dir, kHeartbeatOfMany);
   if (!process.ok()) return {{"error", std::string(process.status().message())}};
   const int64_t before = (*process)->ResidentBytes();
-  Fleet fleet({(*process)->address(), settings.idle_workers, 1, 1, settings.architectures()},
+  Fleet fleet({(*process)->address(), settings.many_workers, 1, 1, settings.architectures()},
               {[](const v1::Offer&) {}, [] {}});
   if (!fleet.AwaitSessions()) return {{"error", "not every worker got a session in a minute"}};
   absl::SleepFor(absl::Seconds(30));  // Every worker beats once, and connecting is over.
   const double kib =
-      static_cast<double>((*process)->ResidentBytes() - before) / 1024 / settings.idle_workers;
+      static_cast<double>((*process)->ResidentBytes() - before) / 1024 / settings.many_workers;
   const absl::Duration cpu = (*process)->CpuTime();
   const absl::Time start = absl::Now();
   absl::SleepFor(absl::Seconds(30));
   const double share = absl::ToDoubleSeconds((*process)->CpuTime() - cpu) /
                        absl::ToDoubleSeconds(absl::Now() - start);
   std::fprintf(stderr, "%-44s %10.1f %% of a core, %.0f KiB each\n",
-               absl::StrCat(settings.idle_workers, " idle workers").c_str(), 100 * share, kib);
-  return {{"workers", settings.idle_workers}, {"core_share", share}, {"kib_each", kib}};
+               absl::StrCat(settings.many_workers, " idle workers").c_str(), 100 * share, kib);
+  return {{"workers", settings.many_workers}, {"core_share", share}, {"kib_each", kib}};
 }
 
 int Main(int argc, char** argv) {
@@ -164,24 +197,24 @@ int Main(int argc, char** argv) {
   app.add_option("--dir", settings.dir, "where the controller's state goes: a real disk")
       ->capture_default_str();
   app.add_option("--workers", settings.workers, "simulated workers")->capture_default_str();
-  app.add_option("--idle-workers", settings.idle_workers)->capture_default_str();
+  app.add_option("--few-workers", settings.few_workers, "of a small farm")->capture_default_str();
+  app.add_option("--many-workers", settings.many_workers, "of a large farm, or idle")
+      ->capture_default_str();
+  app.add_option("--submitters", settings.submitters, "calls at a time")->capture_default_str();
   app.add_option("--platforms", settings.platforms, "builds of each job")
       ->check(CLI::Range(1, 4))
       ->capture_default_str();
   app.add_option("--deep", settings.deep, "builds in a deep queue")->capture_default_str();
   app.add_option("--seconds", settings.seconds, "of each measurement")->capture_default_str();
-  app.add_option("--only", settings.only, "throughput, depth, idle; all by default")
-      ->check(CLI::IsMember({"throughput", "depth", "idle"}));
+  app.add_option("--only", settings.only, "throughput, depth, size, idle; all by default")
+      ->check(CLI::IsMember({"throughput", "depth", "size", "idle"}));
   CLI11_PARSE(app, argc, argv);
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // As programs do.
   if (!serve.empty()) return Serve(serve, absl::Seconds(heartbeat));
 
-  rlimit files = {};
-  getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_cur = files.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &files);
+  RaiseOpenFileLimit();
   const std::pair<const char*, std::function<nlohmann::ordered_json(const Settings&)>> parts[] = {
-      {"throughput", Throughput}, {"depth", Depth}, {"idle", Idle}};
+      {"throughput", Throughput}, {"depth", Depth}, {"size", Size}, {"idle", Idle}};
   nlohmann::ordered_json all;
   for (const auto& [name, part] : parts) {
     const bool wanted =
