@@ -123,6 +123,8 @@ std::vector<WorkerEligibility> ExplainWorkers(const WorkerPool& pool, const Need
       one.reason = absl::StrCat("it ", unmet);
     } else if (offer->emulated && need.policy == Emulation::kNever) {
       one.reason = "it could only emulate it, and the job rules emulation out";
+    } else if (offer->emulated && need.beside) {
+      one.reason = "it could only emulate it, and it runs under emulation already";
     } else if (offer->emulated && need.policy == Emulation::kFallback && !need.hedge &&
                !native.empty()) {
       one.reason = absl::StrCat("it could only emulate it, and ", absl::StrJoin(native, ", "),

@@ -55,7 +55,7 @@ void Farm::Start(Now now, Effects& effects) {
         attempt.predicted = absl::ToDoubleSeconds(estimate.mean);
         attempt.guessed = estimate.mere_guess;
         Worker* worker = pool_.Find(attempt.worker);
-        if (worker != nullptr) Occupy(*worker, *job, attempt);
+        if (worker != nullptr) Occupy(*worker, *job, b, attempt);
         if (attempt.emulated && job->spec->hedge) alone_.insert(attempt.id);
       }
     }

@@ -103,6 +103,7 @@ class Farm {
   using Timer = std::variant<WorkerTimer, AttemptTimer, BuildTimer, KeyTimer, ReconsiderTimer>;
   struct Slot {  // Of an attempt that holds one.
     std::string project;
+    BuildKey build;
     double predicted = 0;
     absl::Time since;  // Steady.
   };
@@ -157,6 +158,7 @@ class Farm {
   void On(const AttemptFinished& event);
   void Offer(const Decision& decision);
   void TakeResult(const FinishedAttempt& finished);
+  static bool RunsNatively(const Build& build);
   void FailAttempt(const Place& place, const Failure& failure);
   void LoseAttempt(const Place& place, std::string why, bool counts);
   void AfterSetback(const Place& place, const Failure& last, absl::Duration pause);
@@ -191,6 +193,7 @@ class Farm {
   void NoteEmulated(const Place& place);
   void HedgeAll();
   bool Hedge(const std::string& attempt_id);
+  void WaitBeside(const BuildKey& key, absl::Time emulated_until);
   std::string WaitsForBeside(const Job& job, size_t build);
 
   // farm_placement.cc
@@ -201,7 +204,7 @@ class Farm {
   void Dispatch(Lane& lane, const BuildKey& fresh);
   void Dispatch(const WorkerClass& of);
   void DispatchAll();
-  void Occupy(Worker& worker, const Job& job, Attempt& attempt);
+  void Occupy(Worker& worker, const Job& job, size_t build, Attempt& attempt);
   void Release(const std::string& attempt_id);
   static BuildKind KindOf(const Job& job, size_t build);
   int64_t EmulatorCrashes(const Job& job, size_t build) const;

@@ -63,11 +63,11 @@ void Farm::Offer(const Decision& decision) {
   attempt.guessed = decision.mere_guess;
 
   if (decision.hedged) {
-    queue_.Hedge(decision.key, now_.steady + absl::Seconds(decision.predicted));
+    WaitBeside(decision.key, now_.steady + absl::Seconds(decision.predicted));
   } else {
     queue_.Erase(decision.key);
   }
-  Occupy(worker, job, attempt);
+  Occupy(worker, job, build_index, attempt);
   Reindex(worker);
   build.state = BuildRunning{};
   attempts_[attempt.id] = {&job, build_index, build.attempts.size()};
@@ -194,11 +194,20 @@ void Farm::TakeResult(const FinishedAttempt& finished) {
   }
 }
 
+bool Farm::RunsNatively(const Build& build) {
+  return std::any_of(build.attempts.begin(), build.attempts.end(), [](const Attempt& attempt) {
+    return !attempt.emulated &&
+           (IsOnWorker(attempt.state) || std::holds_alternative<AttemptVerifying>(attempt.state));
+  });
+}
+
 void Farm::FailAttempt(const Place& place, const Failure& failure) {
   Attempt& attempt = place.ref();
   attempt.state = AttemptFailed{failure};
   attempt.finished_at = now_.wall;
-  if (failure.cls == FailureClass::kUser || failure.cls == FailureClass::kTimeout) {
+  // Where it runs natively as well, that decides what an emulator may have made slow, or wrong.
+  const bool decides = failure.cls == FailureClass::kUser || failure.cls == FailureClass::kTimeout;
+  if (decides && !(attempt.emulated && RunsNatively(place.build_ref()))) {
     Changed(*place.job);
     Dequeue(*place.job, place.build);
     EndBuild(*place.job, place.build, BuildFailed{failure}, "another attempt of this build failed");
@@ -208,7 +217,7 @@ void Farm::FailAttempt(const Place& place, const Failure& failure) {
   const BuildKind kind = KindOf(*place.job, place.build);
   const bool crashed = failure.emulator_crash && attempt.emulated;
   if (crashed) estimates_.EmulatorCrashed(kind, now_.wall);
-  NoteFailure(attempt.worker, place.job->id, failure.message);
+  if (!decides) NoteFailure(attempt.worker, place.job->id, failure.message);
   const auto tries = std::count_if(
       place.build_ref().attempts.begin(), place.build_ref().attempts.end(), [](const Attempt& a) {
         return a.counts && !std::holds_alternative<AttemptOffered>(a.state);

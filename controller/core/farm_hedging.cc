@@ -48,8 +48,15 @@ bool Farm::Hedge(const std::string& attempt_id) {
   if (Policy::EndsSooner(now_.steady, end->second, entry)) return true;
   lane.servable = Policy::Servable(lane);
   queue_.Insert(need, std::move(entry));
-  queue_.Hedge(key, end->second);
+  WaitBeside(key, end->second);
   return true;
+}
+
+void Farm::WaitBeside(const BuildKey& key, absl::Time emulated_until) {
+  Lane* lane = queue_.Hedge(key, emulated_until);
+  if (lane == nullptr) return;
+  policy_.Refresh(*lane);
+  lane->servable = Policy::Servable(*lane);
 }
 
 // What a build that runs waits for beside that; empty: nothing.

@@ -127,11 +127,10 @@ Lane& Farm::PutInLane(const Job& job, size_t build, const Need& need) {
 void Farm::RequeueLike(const BuildKind& kind) {
   std::vector<std::pair<std::string, BuildKey>> alike;
   for (const auto& [need, lane] : queue_.lanes()) {
-    if (need.platform != kind.platform) continue;
+    if (need.platform != kind.platform || need.beside) continue;
     queue_.ForEach(lane, [&](const WaitingBuild& entry) {
-      if (entry.kind.repository == kind.repository && !entry.hedged) {
-        alike.emplace_back(entry.job_id, entry.key);
-      }
+      if (entry.kind.repository != kind.repository) return;
+      alike.emplace_back(entry.job_id, entry.key);
     });
   }
   bool moved = false;
@@ -226,13 +225,14 @@ void Farm::DispatchAll() {
 }
 
 // A slot is given to an attempt: what it costs its project, and when it is predicted to be free.
-void Farm::Occupy(Worker& worker, const Job& job, Attempt& attempt) {
+void Farm::Occupy(Worker& worker, const Job& job, size_t build, Attempt& attempt) {
   Release(attempt.id);
   worker.occupied.insert(attempt.id);
   const absl::Time began = attempt.began == absl::InfiniteFuture() ? now_.steady : attempt.began;
   worker.expected_end[attempt.id] = began + absl::Seconds(attempt.predicted);
-  slots_[attempt.id] = {job.spec->project, attempt.predicted, now_.steady};
-  queue_.Started(job.spec->project, attempt.predicted, now_.steady);
+  const BuildKey key{job.generation, build};
+  slots_[attempt.id] = {job.spec->project, key, attempt.predicted, now_.steady};
+  queue_.Started(job.spec->project, key, attempt.predicted, now_.steady);
 }
 
 // The slot of an attempt is free again, or nobody knows where it is.
@@ -240,7 +240,8 @@ void Farm::Release(const std::string& attempt_id) {
   const auto it = slots_.find(attempt_id);
   if (it == slots_.end()) return;
   const double took = absl::ToDoubleSeconds(now_.steady - it->second.since);
-  queue_.Ended(it->second.project, took - it->second.predicted, now_.steady);
+  const Slot& slot = it->second;
+  queue_.Ended(slot.project, slot.build, took - slot.predicted, now_.steady);
   slots_.erase(it);
 }
 

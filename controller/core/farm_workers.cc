@@ -125,7 +125,7 @@ std::vector<std::pair<std::string, Verdict>> Farm::Reconcile(Worker& worker,
   for (const RunningAttempt& running : event.running) {
     worker.occupied.insert(running.attempt_id);
     if (const std::optional<Place> place = FindAttempt(running.attempt_id)) {
-      Occupy(worker, *place->job, place->ref());
+      Occupy(worker, *place->job, place->build, place->ref());
     }
   }
   Reindex(worker);

@@ -46,6 +46,7 @@ bool Policy::Servable(const Lane& lane) {
 }
 
 Policy::Role Policy::RoleOf(const Lane& lane, const Option& option) {
+  if (lane.need.beside) return option.emulated ? Role::kNone : Role::kHome;
   if (!option.emulated || !AnyNative(lane.options)) return Role::kHome;
   return lane.need.MayBeGuest() ? Role::kGuest : Role::kNone;
 }
@@ -256,8 +257,9 @@ std::optional<Decision> Policy::Home(const Lane& lane, const std::vector<Place>&
 // Whether it runs emulated already, and is left at that: there is no native worker, or it would not
 // end sooner if it started natively as well.
 bool Policy::RunsOn(const Lane& lane, const WaitingBuild& build, Now now) {
-  return build.hedged &&
-         (HomeIsEmulated(lane) || EndsSooner(now.steady, build.hedged_until, build));
+  // One that takes longer than was predicted may take any time.
+  return lane.need.beside && now.steady < build.emulated_until &&
+         (HomeIsEmulated(lane) || EndsSooner(now.steady, build.emulated_until, build));
 }
 
 bool Policy::WouldStart(const Lane& lane, const WorkerClass& of, const WaitingBuild& build,

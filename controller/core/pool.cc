@@ -233,7 +233,8 @@ std::string WorkerPool::ExplainUnservable(const Need& need) const {
 
 std::string WorkerPool::Explain(const Need& need) const {
   const std::vector<Option> options = OptionsFor(need);
-  const bool natively = AnyNative(options) && need.policy != Emulation::kAllow && !need.hedge;
+  const bool natively =
+      AnyNative(options) && (need.beside || (need.policy != Emulation::kAllow && !need.hedge));
   std::vector<std::string> names;
   size_t count = 0;
   for (const Option& option : options) {

@@ -32,7 +32,8 @@ int WaitingQueue::IdOf(const std::string& project) {
 void WaitingQueue::DropIdleProjects() {
   absl::erase_if(ids_, [this](const auto& known) {
     Project& project = projects_[static_cast<size_t>(known.second)];
-    if (!project.lanes.empty() || project.running > 0 || project.share >= weight_) return false;
+    if (!project.lanes.empty() || !project.running.empty() || project.share >= weight_)
+      return false;
     project = {};
     unused_.push_back(known.second);
     return true;
@@ -64,7 +65,8 @@ void WaitingQueue::Relist(Lane& lane, int project) {
     if (queue.has_guests) lane.guests_by_age.erase({queue.oldest_guest, project});
   }
   Project& owner = projects_[static_cast<size_t>(project)];
-  const bool capped = options_.max_running > 0 && owner.running >= options_.max_running;
+  // What runs already is not one build more.
+  const bool capped = !lane.need.beside && IsFull(owner);
   queue.listed = !queue.builds.empty() && !capped;
   if (queue.listed) {
     queue.share = owner.share;
@@ -130,17 +132,16 @@ void WaitingQueue::Erase(const BuildKey& key) {
   Relist(*lane, project);
 }
 
-void WaitingQueue::Hedge(const BuildKey& key, absl::Time emulated_until) {
+Lane* WaitingQueue::Hedge(const BuildKey& key, absl::Time emulated_until) {
   const auto it = where_.find(key);
-  if (it == where_.end()) return;
+  if (it == where_.end()) return nullptr;
   const auto [lane, project] = it->second;
-  Lane::ProjectQueue& queue = lane->projects.at(project);
-  WaitingBuild& build = queue.builds.at(key);
-  build.hedged = true;
-  build.hedged_until = emulated_until;
-  queue.guests_by_rank.erase({-build.priority, RankOf(build), key});
-  queue.guests_by_age.erase(AgeOf(build));
-  Relist(*lane, project);
+  WaitingBuild build = lane->projects.at(project).builds.at(key);
+  Need need = lane->need;
+  need.beside = true;
+  build.emulated_until = emulated_until;
+  Insert(need, std::move(build));
+  return &LaneOf(need);
 }
 
 void WaitingQueue::DropEmptyLanes() {
@@ -184,27 +185,33 @@ double WaitingQueue::Weight(absl::Time now) {
   return weight_;
 }
 
-void WaitingQueue::Started(const std::string& project, double seconds, absl::Time now) {
+bool WaitingQueue::IsFull(const Project& project) const {
+  return options_.max_running > 0 &&
+         static_cast<int>(project.running.size()) >= options_.max_running;
+}
+
+void WaitingQueue::Started(const std::string& project, const BuildKey& build, double seconds,
+                           absl::Time now) {
   const int id = IdOf(project);
   const double weight = Weight(now);
   projects_[static_cast<size_t>(id)].share += seconds * weight;
-  ++projects_[static_cast<size_t>(id)].running;
+  ++projects_[static_cast<size_t>(id)].running[build];
   RelistAll(id);
 }
 
-void WaitingQueue::Ended(const std::string& project, double off, absl::Time now) {
+void WaitingQueue::Ended(const std::string& project, const BuildKey& build, double off,
+                         absl::Time now) {
   const int id = IdOf(project);
   const double weight = Weight(now);
   Project& owner = projects_[static_cast<size_t>(id)];
   owner.share = std::max(0.0, owner.share + off * weight);
-  --owner.running;
+  if (--owner.running[build] <= 0) owner.running.erase(build);
   RelistAll(id);
 }
 
 bool WaitingQueue::MayStart(const std::string& project) const {
   const auto it = ids_.find(project);
-  return options_.max_running <= 0 || it == ids_.end() ||
-         projects_[static_cast<size_t>(it->second)].running < options_.max_running;
+  return it == ids_.end() || !IsFull(projects_[static_cast<size_t>(it->second)]);
 }
 
 Turn WaitingQueue::TurnOf(const WaitingBuild& build, absl::Time now) const {

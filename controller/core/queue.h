@@ -38,8 +38,7 @@ struct WaitingBuild {
   std::vector<std::string> avoid;  // Workers where it came to nothing.
   // It runs under emulation already, and is predicted to end there at this time (steady): it only
   // waits for a native slot.
-  absl::Time hedged_until = absl::InfiniteFuture();
-  bool hedged = false;
+  absl::Time emulated_until = absl::InfiniteFuture();
 };
 
 // When a build's turn is, among those that wait. First those that have waited for max_overtake, in
@@ -81,7 +80,7 @@ struct Lane {
     absl::node_hash_map<BuildKey, WaitingBuild> builds;
     absl::btree_set<Rank> by_rank;
     absl::btree_set<Age> by_age;
-    // Those that may start as guests: not the ones that are emulated already.
+    // Those that may start as guests.
     absl::btree_set<Rank> guests_by_rank;
     absl::btree_set<Age> guests_by_age;
     // As listed in the lane, to be taken out again.
@@ -117,8 +116,9 @@ class WaitingQueue {
   // Puts it into its lane, in place of what has the same key.
   void Insert(const Need& need, WaitingBuild build);
   void Erase(const BuildKey& key);
-  // It runs emulated now, and goes on waiting for a native slot.
-  void Hedge(const BuildKey& key, absl::Time emulated_until);
+  // It runs emulated now, and goes on waiting for a native slot, in a lane of such builds.
+  // Null where nothing with this key waits.
+  Lane* Hedge(const BuildKey& key, absl::Time emulated_until);
   // To be called when no lane is held: they stay until then, for a lane may fill again at once.
   void DropEmptyLanes();
   void ForEach(const Lane& lane, const std::function<void(const WaitingBuild&)>& visit) const;
@@ -128,10 +128,10 @@ class WaitingQueue {
   size_t projects() const { return ids_.size(); }
 
   // A slot is given to a build of the project, predicted to need it for so long.
-  void Started(const std::string& project, double seconds, absl::Time now);
+  void Started(const std::string& project, const BuildKey& build, double seconds, absl::Time now);
   // A slot is free again, which was used for so much longer, or shorter, than predicted.
-  void Ended(const std::string& project, double off, absl::Time now);
-  // Whether the project may have another slot.
+  void Ended(const std::string& project, const BuildKey& build, double off, absl::Time now);
+  // Whether the project may have another build run.
   bool MayStart(const std::string& project) const;
 
   // Whether the first that may be in its batch has waited for max_overtake: a batch ages as one.
@@ -155,9 +155,9 @@ class WaitingQueue {
 
  private:
   struct Project {
-    double share = 0;  // Seconds of slots, later ones weighing more.
-    int running = 0;
-    absl::btree_set<Need> lanes;  // In which it waits.
+    double share = 0;                        // Seconds of slots, later ones weighing more.
+    absl::btree_map<BuildKey, int> running;  // And how many slots each of them has.
+    absl::btree_set<Need> lanes;             // In which it waits.
   };
 
   using Ages = absl::btree_set<Lane::Age> Lane::ProjectQueue::*;
@@ -166,6 +166,7 @@ class WaitingQueue {
                  const std::function<bool(const WaitingBuild&)>& visit) const;
   int IdOf(const std::string& project);
   void DropIdleProjects();
+  bool IsFull(const Project& project) const;
   void Relist(Lane& lane, int project);
   void RelistAll(int project);
   double Weight(absl::Time now);

@@ -128,7 +128,7 @@ class RandomFarm {
     pool_.Reindex(worker);
     const std::string project = queue_.Find(decision.key)->project;
     queue_.Erase(decision.key);
-    queue_.Started(project, decision.predicted, kNow.steady);
+    queue_.Started(project, decision.key, decision.predicted, kNow.steady);
   }
 
   std::mt19937_64 rng_;

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "tests/controller_core/farm_rig.h"
+#include "tests/controller_core/known.h"
 
 namespace manyarch::controller::core {
 namespace {
@@ -17,37 +18,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-
-std::shared_ptr<JobSpec> SpecOf(const std::string& repository, const std::string& platform,
-                                Emulation emulation = Emulation::kFallback) {
-  auto spec = FarmRig::Spec({platform});
-  spec->tags = {{repository, "v1"}};
-  spec->emulation = emulation;
-  return spec;
-}
-
-// What was learned before: minutes that builds of a repository take, on a worker nobody knows.
-struct Known {
-  std::string repository;
-  std::string platform;
-  double native = 0;
-  double emulated = 0;
-};
-
-FarmState After(const std::vector<Known>& all) {
-  Estimates past;
-  const absl::Time then = absl::UnixEpoch() + absl::Hours(10);
-  for (const Known& one : all) {
-    const BuildKind kind{one.repository, "", FarmRig::P(one.platform)};
-    if (one.native > 0) past.Succeeded(kind, "old", false, absl::Minutes(one.native), then);
-    if (one.emulated > 0) past.Succeeded(kind, "old", true, absl::Minutes(one.emulated), then);
-  }
-  FarmState state;
-  for (const BuildKind& kind : past.TakeChanged()) {
-    state.estimates.emplace_back(kind, *past.Find(kind));
-  }
-  return state;
-}
 
 TEST(PlacementPolicy, WaitsForABusyNativeSlotThatEndsSoonerThanEmulation) {
   FarmRig rig(After({{"reg/app", "linux/arm64", 10, 80}}));
@@ -278,78 +248,6 @@ TEST(PlacementPolicy, AProjectRunsNoMoreThanItsLimit) {
   EXPECT_THAT(rig.Submit("k1", other), Contains("offer k1-386-1 to 1"));
   rig.Accept(1, "j1-amd64-1");
   EXPECT_THAT(rig.Push(1, "j1-amd64-1"), Contains("offer j3-amd64-1 to 1"));
-}
-
-std::shared_ptr<JobSpec> Hedged() {
-  auto spec = SpecOf("reg/app", "linux/arm64");
-  spec->hedge = true;
-  return spec;
-}
-
-TEST(HedgedBuilds, AllStartEmulatedHoweverManySlotsComeLater) {
-  FarmRig rig(After({{"reg/app", "linux/arm64", 10, 80}}));
-  rig.Join("native", 1, {"linux/arm64"});
-  rig.Submit("j0", SpecOf("reg/app", "linux/arm64"));
-  rig.Accept(1, "j0-arm64-1");
-  for (int j = 1; j <= 100; ++j) rig.Submit(absl::StrCat("h", j), Hedged());
-  const FarmRig::Lines offers = rig.Join("emulating", 2, {"linux/amd64", "linux/arm64*"}, 100);
-  // The native turn of the first ones is near.
-  EXPECT_GE(std::count_if(offers.begin(), offers.end(),
-                          [](const std::string& line) { return line.starts_with("offer "); }),
-            97);
-}
-
-class Hedging : public ::testing::Test {
- protected:
-  Hedging() : rig_(After({{"reg/app", "linux/arm64", 10, 80}})) {
-    rig_.Join("native", 1, {"linux/arm64"});
-    rig_.Join("emulating", 2, {"linux/amd64", "linux/arm64*"});
-    rig_.Submit("j0", SpecOf("reg/app", "linux/arm64"));
-    rig_.Accept(1, "j0-arm64-1");
-    for (int j = 1; j <= 3; ++j) {
-      rig_.Submit(absl::StrCat("k", j), SpecOf("reg/app", "linux/arm64"));
-    }
-    rig_.Submit("j1", Hedged());
-  }
-  FarmRig rig_;
-};
-
-TEST_F(Hedging, StartsEmulatedAndAgainNativelyAndTheFirstImageWins) {
-  EXPECT_THAT(rig_.last(), ElementsAre("answer 1: j1", "offer j1-arm64-1 to 2 emulated"));
-  rig_.Accept(2, "j1-arm64-1");
-  rig_.Pass(absl::Minutes(10), {1, 2});
-  for (const std::string job : {"k1", "k2", "k3"}) rig_.Cancel(job);
-  EXPECT_THAT(rig_.Push(1, "j0-arm64-1"), Contains("offer j1-arm64-2 to 1"));
-  rig_.Accept(1, "j1-arm64-2");
-  rig_.Push(1, "j1-arm64-2");
-  EXPECT_THAT(rig_.Checked("j1-arm64-2"), Contains("abandon j1-arm64-1 at 2"));
-  EXPECT_TRUE(std::holds_alternative<BuildSucceeded>(rig_.build("j1").state));
-}
-
-TEST_F(Hedging, WhileItRunsItIsSaidThatItWaitsForANativeSlotAsWell) {
-  rig_.Accept(2, "j1-arm64-1");
-  EXPECT_THAT(rig_.Do(Explain{7, "j1"}),
-              ElementsAre(HasSubstr("+ it starts on a native worker as well, predicted in about")));
-  for (const std::string job : {"k1", "k2", "k3"}) rig_.Cancel(job);
-  rig_.Push(1, "j0-arm64-1");
-  EXPECT_THAT(rig_.Do(Explain{8, "j1"}), ElementsAre(Not(HasSubstr("as well"))));
-}
-
-TEST_F(Hedging, TheEmulatedOneMayWinAndNothingIsStartedTwice) {
-  rig_.Accept(2, "j1-arm64-1");
-  rig_.Push(2, "j1-arm64-1");
-  rig_.Checked("j1-arm64-1");
-  for (const std::string job : {"k1", "k2", "k3"}) rig_.Cancel(job);
-  EXPECT_THAT(rig_.Push(1, "j0-arm64-1"), Not(Contains(HasSubstr("offer"))));
-}
-
-TEST_F(Hedging, WhenTheEmulatedOneFailsTheBuildGoesOnWaitingForTheNativeSlot) {
-  rig_.Accept(2, "j1-arm64-1");
-  rig_.Fail(2, "j1-arm64-1", FailureClass::kInfrastructure);
-  EXPECT_TRUE(std::holds_alternative<BuildWaiting>(rig_.build("j1").state));
-  for (const std::string job : {"k1", "k2", "k3"}) rig_.Cancel(job);
-  rig_.Pass(absl::Minutes(3), {1, 2});
-  EXPECT_THAT(rig_.Push(1, "j0-arm64-1"), Contains("offer j1-arm64-2 to 1"));
 }
 
 TEST(Forecast, TellsStartAndEndOfWhatWaitsAndRuns) {

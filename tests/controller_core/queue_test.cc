@@ -34,14 +34,14 @@ TEST(WaitingQueue, LanesThatHaveBecomeEmptyAreDropped) {
 TEST(WaitingQueue, ProjectsThatHaveNothingAndHaveHadNothingLatelyAreDropped) {
   WaitingQueue queue{{}};
   queue.Insert({}, BuildOf(1, "waits"));
-  queue.Started("runs", 10, kNow);
-  queue.Started("had", 3600, kNow);
-  queue.Ended("had", 0, kNow);
+  queue.Started("runs", {1, 0}, 10, kNow);
+  queue.Started("had", {1, 0}, 3600, kNow);
+  queue.Ended("had", {1, 0}, 0, kNow);
   for (int64_t j = 2; j <= 1000; ++j) {
     const std::string project = absl::StrCat("p", j);
     queue.Insert({}, BuildOf(j, project));
-    queue.Started(project, 0, kNow);
-    queue.Ended(project, 0, kNow);
+    queue.Started(project, {1, 0}, 0, kNow);
+    queue.Ended(project, {1, 0}, 0, kNow);
     queue.Erase({j, 0});
   }
   EXPECT_LE(queue.projects(), 64U);
