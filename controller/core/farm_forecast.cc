@@ -58,7 +58,8 @@ Farm::Span Farm::ForecastWaiting(const Job& job, size_t build) {
     FreeSlot slot = FirstFree(*option.of, pool_, now_.steady);
     if (slot.at < first.at) first = std::move(slot);
   }
-  first.at = std::max(first.at, RoomFor(job.spec->project));
+  // What runs already needs no room beside.
+  if (!lane->need.beside) first.at = std::max(first.at, RoomFor(job.spec->project));
   if (first.at == absl::InfiniteFuture()) return {};
   const double all = emulated ? lane->emulated : lane->native;
   const double ahead = queue_.Ahead(key, emulated, kMostAhead);

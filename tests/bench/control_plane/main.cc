@@ -142,18 +142,21 @@ nlohmann::ordered_json Compare(const Settings& settings, const Pace& little, con
   const Run base = Measure(settings, little);
   const Run deep = Measure(settings, much);
   const double ratio = deep.builds_per_second / base.builds_per_second;
-  std::fprintf(stderr, "%-44s %10.0f /s\n", named(little).c_str(), base.builds_per_second);
-  std::fprintf(stderr, "%-44s %10.0f /s   (%.2f of that)\n", named(much).c_str(),
-               deep.builds_per_second, ratio);
+  std::fprintf(stderr, "%-44s %10.0f /s   (%.0f /s submitted)\n", named(little).c_str(),
+               base.builds_per_second, base.submitted_per_second);
+  std::fprintf(stderr, "%-44s %10.0f /s   (%.0f /s submitted; %.2f of that)\n", named(much).c_str(),
+               deep.builds_per_second, deep.submitted_per_second, ratio);
   for (const Run* run : {&base, &deep}) {
     if (!run->error.empty()) std::fprintf(stderr, "error: %s\n", run->error.c_str());
   }
   return {{"workers", much.workers},
           {"queued", much.queued},
           {"builds_per_second", deep.builds_per_second},
+          {"submitted_per_second", deep.submitted_per_second},
           {"little_workers", little.workers},
           {"little_queued", little.queued},
           {"little_builds_per_second", base.builds_per_second},
+          {"little_submitted_per_second", base.submitted_per_second},
           {"ratio", ratio}};
 }
 
