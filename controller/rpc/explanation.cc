@@ -74,6 +74,16 @@ std::string SummaryOf(const v1::Build& build) {
 
 }  // namespace
 
+void AddReasons(const std::vector<core::BuildExplanation>& builds, v1::Job& job) {
+  for (v1::Build& build : *job.mutable_builds()) {
+    if (build.state() != v1::BUILD_STATE_WAITING) continue;
+    for (const core::BuildExplanation& known : builds) {
+      if (known.platform != wire::FromProto(build.platform()) || known.summary.empty()) continue;
+      build.set_waiting_reason(known.summary);
+    }
+  }
+}
+
 void AddForecast(const std::vector<core::BuildExplanation>& builds, v1::Job& job) {
   std::optional<absl::Time> last;
   bool all_known = true;

@@ -12,6 +12,10 @@ namespace manyarch::controller::rpc {
 // Puts into `job` when its builds are predicted to start and to end, and which of them is last.
 void AddForecast(const std::vector<core::BuildExplanation>& builds, v1::Job& job);
 
+// Puts into `job` why its builds wait as things are now, which may have changed since it was
+// written down.
+void AddReasons(const std::vector<core::BuildExplanation>& builds, v1::Job& job);
+
 // Puts into `job` what was predicted of an earlier state of it, as far as that still holds.
 void KeepForecast(const v1::Job& told, v1::Job& job);
 

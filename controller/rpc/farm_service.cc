@@ -199,7 +199,8 @@ grpc::Status FarmService::GetJob(grpc::ServerContext* context, const v1::GetJobR
                                  v1::GetJobResponse* response) {
   absl::StatusOr<v1::Job> job = jobs_->Get(request->job_id());
   if (!job.ok()) return ToGrpc(job.status());
-  AddTimes(*job, std::min(DeadlineOf(*context), absl::Now() + absl::Seconds(1)));
+  // A watcher is not told each time that the words change.
+  AddReasons(AddTimes(*job, std::min(DeadlineOf(*context), absl::Now() + absl::Seconds(1))), *job);
   *response->mutable_job() = *std::move(job);
   return grpc::Status::OK;
 }

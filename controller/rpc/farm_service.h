@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "controller/core/effects.h"
 #include "controller/rpc/ports.h"
 #include "manyarch/v1/farm.grpc.pb.h"
 
@@ -58,7 +59,7 @@ class FarmService : public v1::Farm::Service {
                                                const Repeated& repeated, absl::Time deadline);
   absl::StatusOr<v1::SubmitResponse> TryRetry(const v1::RetryJobRequest& request,
                                               absl::Time deadline);
-  void AddTimes(v1::Job& job, absl::Time deadline);
+  std::vector<core::BuildExplanation> AddTimes(v1::Job& job, absl::Time deadline);
   absl::StatusOr<int64_t> StartOf(const v1::ReadLogRequest& request);
   absl::StatusOr<std::shared_ptr<const core::JobSpec>> WithSecrets(
       const std::string& job_id, std::shared_ptr<const core::JobSpec> spec,

@@ -19,10 +19,12 @@ constexpr absl::Duration kTellTimesAgain = absl::Seconds(15);
 }  // namespace
 
 // What is predicted of a job that lives; nothing where the loop has no time to say.
-void FarmService::AddTimes(v1::Job& job, absl::Time deadline) {
-  if (IsTerminal(job)) return;
-  const CallPort::Reply reply = calls_->Call(core::Explain{0, job.id(), true}, deadline);
-  if (reply.status.ok()) AddForecast(reply.builds, job);
+std::vector<core::BuildExplanation> FarmService::AddTimes(v1::Job& job, absl::Time deadline) {
+  if (IsTerminal(job)) return {};
+  CallPort::Reply reply = calls_->Call(core::Explain{0, job.id(), true}, deadline);
+  if (!reply.status.ok()) return {};
+  AddForecast(reply.builds, job);
+  return std::move(reply.builds);
 }
 
 grpc::Status FarmService::WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
