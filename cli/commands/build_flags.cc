@@ -148,7 +148,7 @@ void AddBuildFlags(CLI::App& command, BuildFlags& flags) {
   text("--timeout", flags.timeout, "For one attempt at one platform (default 6h)", "DURATION");
   command
       .add_option("--max-attempts", flags.max_attempts, "Attempts for each platform (default 3)")
-      ->check(CLI::Range(1, 100))
+      ->check(CLI::Range(1, 10))
       ->type_name("N");
   text("--unschedulable-after", flags.unschedulable_after,
        "Fail when no worker can take it for so long (default 15m; 0: wait for ever)", "DURATION");
